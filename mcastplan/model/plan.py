@@ -1,0 +1,107 @@
+"""A replication plan: what a scheme installs, as data, and the only definition of that scheme.
+
+`mcastplan.dataplane` forwards it node by node (`step`, `walk`) or sums it (`fold`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+
+import msgspec
+
+from mcastplan.model.topology import Arc, Node
+
+Key = Hashable  # what a node looks up: (S, G), a tree instance, a receiver
+
+
+class Steer(msgspec.Struct, frozen=True):
+    """"Each node by its own route towards ``dests``, one copy per next hop."
+
+    A destination delivers, or with ``lookup`` looks ``key`` up in its own entries (a replication
+    SID, a Register at the RP). ``via`` is crossed first, whatever the route says (an adjacency
+    SID). ``spread`` hashes every destination on its own (BIER's per-BFER ECMP); otherwise ``key``
+    alone picks among equal-cost next hops.
+    """
+
+    key: Key
+    dests: tuple[Node, ...]
+    header_bytes: int = 0
+    lookup: bool = False
+    via: Arc | None = None
+    spread: bool = False
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """Explicit state of one node for one key: an mroute, a replication segment.
+
+    An arc in ``out`` carries the bare packet (no header, same key) to its head. ``iif`` None: no
+    RPF check. ``role`` is the word a router's ``show`` command would print.
+    """
+
+    out: tuple[Arc | Steer, ...]
+    iif: Arc | None = None
+    local: bool = False
+    role: str = ""
+
+
+Packet = Steer | Key
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """Keys that share one rate: a multicast push, or ``count`` equal pulls by one cloud."""
+
+    name: str  # unique in the plan: the transfer, or transfer/cloud
+    keys: tuple[Key, ...]
+    clouds: tuple[str, ...]
+    receivers: tuple[Node, ...]  # PEs of the clouds, sorted, each once
+    size_bytes: int
+    count: int = 1
+    rate_cap_bps: float = math.inf
+
+
+class ReplicationPlan(msgspec.Struct, frozen=True):
+    """``impose`` may name several sources. ``match`` lists the keys a node tries for a packet's
+    key, most specific first; a key that is not in it is tried as it is.
+
+    ``header_bytes`` is the scheme's largest header here, ``inner_bytes`` IP and transport.
+    """
+
+    transfer: str
+    impose: tuple[tuple[Node, Packet], ...]
+    flows: tuple[Flow, ...]
+    header_bytes: int
+    entries: Mapping[tuple[Node, Key], Entry]
+    match: Mapping[Key, tuple[Key, ...]] = {}
+    inner_bytes: int = 28  # IPv4 20 + UDP 8
+    notes: tuple[str, ...] = ()
+
+
+class Demand(msgspec.Struct, frozen=True):
+    """One transfer as the network sees it: its reachable receivers, the others by name.
+
+    ``pes`` are the receiving PEs in order; ``clouds`` are (cloud, PE, replicas) by cloud name.
+    """
+
+    transfer: str
+    origin: Node
+    size_bytes: int
+    clouds: tuple[tuple[str, Node, int], ...]
+    pes: tuple[Node, ...]
+    unreachable: tuple[str, ...] = ()
+
+
+class Hop(msgspec.Struct, frozen=True):
+    """What one node does with one packet: copies out, local deliveries, drops with a reason."""
+
+    out: tuple[tuple[Arc, Packet], ...] = ()
+    delivered: int = 0
+    drops: tuple[str, ...] = ()
+
+
+class Section(msgspec.Struct, frozen=True):
+    """One table as a router's ``show`` command prints it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]

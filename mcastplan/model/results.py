@@ -1,0 +1,153 @@
+"""What `compare` answers: the structure of ``mcastplan.compare/1``, key by key.
+
+A number without a value is None. Times count from the transfer's start [s].
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+STAGES: tuple[str, ...] = (
+    "provision",
+    "setup",
+    "transfer",
+    "repair",
+    "fan_out",
+    "verify",
+    "load",
+    "compile",
+    "graphs",
+    "warm_up",
+)
+
+
+class Stages(msgspec.Struct, frozen=True):
+    """Seconds of each cold-start stage."""
+
+    provision: float = 0.0
+    setup: float = 0.0
+    transfer: float = 0.0
+    repair: float = 0.0
+    fan_out: float = 0.0
+    verify: float = 0.0
+    load: float = 0.0
+    compile: float = 0.0
+    graphs: float = 0.0
+    warm_up: float = 0.0
+
+    def total(self) -> float:
+        return float(sum(getattr(self, stage) for stage in STAGES))
+
+
+class ReplicaGroup(msgspec.Struct, frozen=True):
+    """Replicas ``first``..``last`` (0-based, inclusive) of one cloud, ready at the same instant.
+
+    ``stages`` are critical-path seconds that sum to ``ready_s``; hidden time is in ``overlapped``.
+    """
+
+    count: int
+    first: int
+    last: int
+    ready_s: float
+    stages: Stages
+    overlapped: Stages
+
+
+class CloudResult(msgspec.Struct, frozen=True):
+    name: str
+    transfer_s: float
+    replica_groups: tuple[ReplicaGroup, ...]
+
+
+class TransferResult(msgspec.Struct, frozen=True):
+    """One transfer under one scheme; ``setup_terms`` are named and sum to ``setup_s``."""
+
+    name: str
+    setup_s: float | None
+    setup_terms: dict[str, float]
+    completion_s: float | None
+    rate_bps: float | None
+    ratio_to_bound: float | None
+    binding: str | None
+    unreachable: tuple[str, ...]
+    clouds: tuple[CloudResult, ...]
+
+
+class LinkLoad(msgspec.Struct, frozen=True, rename={"source": "from", "target": "to"}):
+    """One directed arc that carries copies."""
+
+    source: str
+    target: str
+    link: str | None
+    kind: str  # core | access
+    copies: int
+    wire_bytes: float
+    busiest_utilisation: float
+
+
+class NodeState(msgspec.Struct, frozen=True):
+    name: str
+    state_entries: int
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """``link_copies`` and ``wire_bytes`` over core arcs; ``egress_usd`` only where prices are given."""
+
+    link_copies: int
+    wire_bytes: float
+    origin_egress_bytes: float
+    state_entries: int
+    header_bytes: int
+    egress_usd: float | None = None
+
+
+class SchemeResult(msgspec.Struct, frozen=True):
+    """``notes`` are sentences about this scheme's plan (proven gap, BFR-id assignment, phases)."""
+
+    name: str
+    feasible: bool
+    reason: str | None
+    transfers: tuple[TransferResult, ...]
+    links: tuple[LinkLoad, ...]
+    nodes: tuple[NodeState, ...]
+    totals: Totals | None
+    notes: tuple[str, ...]
+
+    @property
+    def unreachable(self) -> int:
+        """Receivers not served, over all transfers."""
+        return sum(len(transfer.unreachable) for transfer in self.transfers)
+
+    @property
+    def last_ready_s(self) -> float | None:
+        """When the last replica of the last transfer is ready."""
+        ready = [
+            group.ready_s
+            for transfer in self.transfers
+            for cloud in transfer.clouds
+            for group in cloud.replica_groups
+        ]
+        return max(ready, default=None)
+
+
+class TransferBound(msgspec.Struct, frozen=True):
+    """What no scheme can beat: payload bytes through the narrowest cut."""
+
+    name: str
+    size_bytes: int
+    bound_s: float | None
+    binding: str | None
+
+
+class Recommendation(msgspec.Struct, frozen=True):
+    scheme: str
+    because: tuple[str, ...]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    schema: str
+    scenario: str
+    assumptions: tuple[str, ...]
+    transfers: tuple[TransferBound, ...]
+    schemes: tuple[SchemeResult, ...]
+    recommendation: Recommendation | None

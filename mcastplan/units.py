@@ -1,0 +1,96 @@
+"""Rates, sizes and times: text with a unit to SI numbers, and back for people.
+
+The only module that knows 1e3, 1e6, 1e9. Decimal prefixes, as model hubs print sizes (689 GB =
+689e9 bytes); the binary ones (GiB) are read where a source uses them. Nothing here rounds.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+
+from mcastplan.errors import UnitError
+
+BITS_PER_BYTE = 8
+MICROSECONDS = 1_000_000
+
+_DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
+_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+RATE_UNITS: Mapping[str, Fraction] = {f"{p}bps": Fraction(f) for p, f in _DECIMAL.items()}
+SIZE_UNITS: Mapping[str, Fraction] = {
+    f"{p}B": Fraction(f) for p, f in (_DECIMAL | _BINARY).items()
+}
+TIME_UNITS: Mapping[str, Fraction] = {
+    "ns": Fraction(1, 10**9),
+    "us": Fraction(1, 10**6),
+    "ms": Fraction(1, 10**3),
+    "s": Fraction(1),
+    "min": Fraction(60),
+    "h": Fraction(3600),
+}
+
+_QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,12})?) ?([A-Za-z]{1,4})", re.ASCII)
+
+
+def _parse(text: str, units: Mapping[str, Fraction], kind: str, example: str) -> Fraction:
+    match = _QUANTITY.fullmatch(text)
+    unit = units.get(match[2]) if match else None
+    if match is None or unit is None:
+        shown = text if len(text) <= 40 else text[:37] + "..."
+        raise UnitError(
+            f"{shown!r} is not a {kind}; write a number and one of {', '.join(units)},"
+            f" as in {example!r}"
+        )
+    return Fraction(match[1]) * unit
+
+
+def parse_rate(text: str) -> float:
+    """Rate [bit/s] from ``"40Gbps"``. Raises `UnitError`."""
+    return float(_parse(text, RATE_UNITS, "rate", "40Gbps"))
+
+
+def parse_size(text: str) -> int:
+    """Size [bytes, whole] from ``"689GB"``. Raises `UnitError`."""
+    size = _parse(text, SIZE_UNITS, "size", "689GB")
+    if size.denominator != 1:
+        raise UnitError(f"{text!r} is not a whole number of bytes")
+    return int(size)
+
+
+def parse_time(text: str) -> float:
+    """Time [s] from ``"10ms"``. Raises `UnitError`."""
+    return float(_parse(text, TIME_UNITS, "time", "10ms"))
+
+
+def _scaled(value: float, prefixes: Mapping[str, int], unit: str) -> str:
+    best_prefix, best_factor = "", 1
+    for prefix, factor in prefixes.items():
+        if value >= factor:
+            best_prefix, best_factor = prefix, factor
+    return f"{value / best_factor:.4g} {best_prefix}{unit}"
+
+
+def show_rate(bps: float) -> str:
+    """``4e10`` -> ``"40 Gb/s"``; infinity is ``"unlimited"``."""
+    return "unlimited" if math.isinf(bps) else _scaled(bps, _DECIMAL, "b/s")
+
+
+def show_size(size_bytes: float) -> str:
+    """``689e9`` -> ``"689 GB"``."""
+    return _scaled(size_bytes, _DECIMAL, "B")
+
+
+def show_time(seconds: float) -> str:
+    """``61.2`` -> ``"61.2 s"``, ``2820`` -> ``"47 min 0 s"``, ``0.012`` -> ``"12 ms"``."""
+    if seconds >= 3599.5:
+        minutes = round(seconds / 60)
+        return f"{minutes // 60} h {minutes % 60} min"
+    if seconds >= 99.95:
+        whole = round(seconds)
+        return f"{whole // 60} min {whole % 60} s"
+    if seconds >= 1 or seconds == 0:
+        return f"{seconds:.3g} s"
+    return f"{seconds * 1000:.3g} ms"
