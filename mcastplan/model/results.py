@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
+from mcastplan.model.plan import Section
+
 STAGES: tuple[str, ...] = (
     "provision",
     "setup",
@@ -151,3 +153,48 @@ class Comparison(msgspec.Struct, frozen=True):
     transfers: tuple[TransferBound, ...]
     schemes: tuple[SchemeResult, ...]
     recommendation: Recommendation | None
+
+
+class PlanPhase(msgspec.Struct, frozen=True):
+    """One phase of a transfer's forwarding (only PIM ASM has more than one).
+
+    ``copies`` are (arc, copies) in walk order, as ``DE->NL``; ``delivered`` are PE names.
+    """
+
+    name: str
+    meaning: str
+    copies: tuple[tuple[str, int], ...]
+    delivered: tuple[str, ...]
+
+
+class PlanTransfer(msgspec.Struct, frozen=True):
+    """What one transfer installs: ``imposed`` are the lines the ingress imposes by."""
+
+    name: str
+    origin: str
+    receivers: tuple[str, ...]  # PE names
+    unreachable: tuple[str, ...]  # cloud names
+    imposed: tuple[str, ...]
+    header_bytes: int
+    phases: tuple[PlanPhase, ...]
+    notes: tuple[str, ...]
+
+
+class PlanNode(msgspec.Struct, frozen=True):
+    """One router: its state and the tables it holds."""
+
+    name: str
+    state_entries: int
+    tables: tuple[Section, ...]
+
+
+class PlanResult(msgspec.Struct, frozen=True):
+    """``mcastplan.plan/1``: one scheme's tables, walked before they are shown."""
+
+    schema: str
+    scenario: str
+    scheme: str
+    assumptions: tuple[str, ...]
+    transfers: tuple[PlanTransfer, ...]
+    nodes: tuple[PlanNode, ...]  # the node asked for, or every router a packet meets
+    state_entries: int  # over all nodes, shown or not
