@@ -47,6 +47,11 @@ def _parse(text: str, units: Mapping[str, Fraction], kind: str, example: str) ->
     return Fraction(match[1]) * unit
 
 
+def quantity_pattern(units: Mapping[str, Fraction]) -> str:
+    """The accepted texts of one kind of quantity as an (ECMA) regular expression."""
+    return rf"^[0-9]{{1,15}}(\.[0-9]{{1,12}})? ?({'|'.join(units)})$"
+
+
 def parse_rate(text: str) -> float:
     """Rate [bit/s] from ``"40Gbps"``. Raises `UnitError`."""
     return float(_parse(text, RATE_UNITS, "rate", "40Gbps"))

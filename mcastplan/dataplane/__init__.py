@@ -1,0 +1,1 @@
+"""One plan, forwarded: `step` at one node, `walk` from node to node, `fold` over a whole state."""

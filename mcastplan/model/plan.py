@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
-from mcastplan.model.topology import Arc, Node
+from mcastplan.model.topology import Arc, Graph, Node
 
 Key = Hashable  # what a node looks up: (S, G), a tree instance, a receiver
 
@@ -105,3 +106,37 @@ class Section(msgspec.Struct, frozen=True):
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+class Native(msgspec.Struct, frozen=True):
+    """The bare packet of one flow, as it enters the origin's PE and leaves a receiver's."""
+
+    flow: str
+
+
+class Table(Protocol):
+    """What one router holds, rendered from the plan; forwards by the RFC's own procedure."""
+
+    def forward(self, arrived: Arc | None, packet: Hashable) -> Hop:
+        """One packet in. ``arrived`` None: from an access arc (imposition happens here)."""
+
+    def sections(self) -> tuple[Section, ...]:
+        """The rows, for `plan`."""
+
+
+class Routes(Protocol):
+    """The unicast underlay of one consistent state of the network."""
+
+    graph: Graph
+
+    def next_arc(self, node: Node, dest: Node, key: Key = None) -> Arc | None:
+        """The node's own choice towards ``dest``; None where there is no route."""
+
+    def next_arcs(self, node: Node, dest: Node) -> Sequence[Arc]:
+        """All equal-cost choices, by (neighbour name, link id)."""
+
+    def path(self, source: Node, dest: Node, key: Key = None) -> Sequence[Arc] | None:
+        """The arcs a packet takes from ``source`` to ``dest``, each node choosing for itself."""
+
+    def union(self, source: Node, dests: Sequence[Node]) -> Sequence[Arc]:
+        """Arcs of the paths to all ``dests``, each once (``ecmp: first`` only)."""

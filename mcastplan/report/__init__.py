@@ -1,0 +1,1 @@
+"""Results to JSON (later: HTML and Markdown). Nothing here computes a result."""

@@ -1,0 +1,1 @@
+"""Whole questions: compare all schemes, show one scheme's tables, recommend."""

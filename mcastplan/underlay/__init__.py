@@ -1,0 +1,1 @@
+"""Unicast routes, and the trees and cuts computed on the same integer graph."""

@@ -1,0 +1,80 @@
+# make = make help. Everything goes into $(VENV); PYTHON picks the interpreter (3.11 to 3.13).
+VENV ?= .venv
+PYTHON ?=
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+INPUTS := pyproject.toml constraints.txt
+IN_RANGE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench docs hooks clean
+
+help:
+	@$(info make demo    plan the built-in push of one model to 48 GPU clouds; needs Python 3.11 to 3.13)\
+	$(info make test    run every test (ARGS="tests/unit -k spf" for some))\
+	$(info make check   lint, formatting, types, import layers)\
+	$(info make fix     repair what the linter and the formatter can repair)\
+	$(info make bench   run the benchmarks)\
+	$(info make docs    build the documentation into site/)\
+	$(info )\
+	$(info PYTHON=python3.12 picks the interpreter, VENV=folder the virtual environment)\
+	:
+
+demo: $(VENV)/.run
+	@mkdir -p demo
+	@$(BIN)/mcastplan compare builtin:global-inference --json demo/compare.json
+
+test: $(VENV)/.dev
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+fix: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --strict --quiet
+	@echo site/index.html
+
+# Runs `check` before every commit.
+hooks: $(VENV)/.dev
+	$(BIN)/pre-commit install
+
+clean:
+	rm -rf build dist site demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# What `demo` needs, and what the developers' targets need on top.
+$(VENV)/.run: $(INPUTS) | $(BIN)/python
+	@$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(INPUTS) | $(BIN)/python
+	@$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.run
+
+$(BIN)/python:
+	@py='$(PYTHON)'; \
+	for name in $${py:-python3.13 python3.12 python3.11 python3}; do \
+		if "$$name" -c '$(IN_RANGE)' 2>/dev/null; then found=$$name; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		is=$$("$${py:-python3}" -V 2>/dev/null) || is='not to be found'; \
+		echo "mcastplan needs Python 3.11, 3.12 or 3.13; $${py:-python3} is $$is" \
+			"(name another one: make PYTHON=python3.12)" >&2; exit 3; \
+	fi; \
+	if [ -e '$(VENV)' ]; then new=; else new=yes; fi; \
+	if ! "$$found" -m venv '$(VENV)' >/dev/null 2>&1; then \
+		[ -z "$$new" ] || rm -rf '$(VENV)'; \
+		echo "$$found cannot make a virtual environment in $(VENV)" \
+			"(Debian: apt-get install python3-venv)" >&2; exit 3; \
+	fi

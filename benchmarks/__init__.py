@@ -1,0 +1,1 @@
+"""What ``make bench`` runs: budgets of time and memory. Never part of the test suite."""

@@ -1,0 +1,115 @@
+"""``mcastplan models``, ``engines`` and ``timers``: the catalogues, with their sources in JSON."""
+
+from __future__ import annotations
+
+import math
+
+import click
+
+from mcastplan.cli.output import check_target, deliver, json_option
+
+
+@click.command("models", short_help="The models a scenario can name.")
+@json_option
+def models(json_target: str | None) -> int:
+    """List the models a transfer can name, with their sizes; --json adds their sources."""
+    check_target(json_target)
+    from mcastplan.scenario import models as catalogue
+    from mcastplan.units import show_size
+
+    rows = catalogue()
+
+    def view() -> str:
+        headings = ("model", "size", "shards", "precision", "title")
+        return _table(
+            headings,
+            [
+                (row.name, show_size(row.size_bytes), str(row.shards), row.precision, row.title)
+                for row in rows
+            ],
+        )
+
+    deliver({"schema": "mcastplan.models/1", "models": rows}, json_target, view)
+    return 0
+
+
+@click.command("engines", short_help="The engine profiles a cloud can name.")
+@json_option
+def engines(json_target: str | None) -> int:
+    """List what replicas do after the last byte, stage by stage; --json adds the sources."""
+    check_target(json_target)
+    from mcastplan.scenario import engines as catalogue
+    from mcastplan.units import show_rate, show_time
+
+    rows = catalogue()
+
+    def rate(bps: float) -> str:
+        return "-" if math.isinf(bps) else show_rate(bps)
+
+    def view() -> str:
+        headings = (
+            *("engine", "provision", "verify", "load", "compile", "if cached"),
+            *("graphs", "warm-up", "hardware"),
+        )
+        return _table(
+            headings,
+            [
+                (
+                    row.name,
+                    show_time(row.provision_s),
+                    rate(row.verify_bps),
+                    rate(row.load_bps),
+                    show_time(row.compile_s),
+                    show_time(row.compile_cached_s),
+                    show_time(row.graphs_s),
+                    show_time(row.warm_up_s),
+                    row.hardware,
+                )
+                for row in rows
+            ],
+        )
+
+    deliver({"schema": "mcastplan.engines/1", "engines": rows}, json_target, view)
+    return 0
+
+
+@click.command("timers", short_help="The control-plane times, their defaults and sources.")
+@json_option
+def timers(json_target: str | None) -> int:
+    """List the control-plane times a scenario can override, with their defaults and sources."""
+    check_target(json_target)
+    from mcastplan.model.timers import PRESETS, TIMER_ROWS, Timers
+    from mcastplan.units import show_time
+
+    defaults = Timers()
+    rows = [
+        {
+            "key": row.key,
+            "default_s": getattr(defaults, row.field),
+            "meaning": row.meaning,
+            "source": row.source,
+        }
+        for row in TIMER_ROWS
+    ]
+
+    def view() -> str:
+        cells = [
+            (row.key, show_time(getattr(defaults, row.field)), f"{row.meaning} [{row.source}]")
+            for row in TIMER_ROWS
+        ]
+        return _table(("timer", "default", "what it is [source]"), cells)
+
+    deliver(
+        {"schema": "mcastplan.timers/1", "presets": PRESETS, "timers": rows}, json_target, view
+    )
+    return 0
+
+
+def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """First column and last column left, numbers between them right."""
+    from mcastplan.cli.show.page import Column, Page
+
+    page = Page()
+    last = len(headings) - 1
+    page.table([Column(text, wrap=i == last) for i, text in enumerate(headings)], rows)
+    return page.text()

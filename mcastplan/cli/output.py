@@ -1,0 +1,135 @@
+"""Where a command's answer goes: standard output, a file, one line on stderr.
+
+A file appears complete or not at all. A reader that closes the pipe early is no error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mcastplan.errors import UsageError
+
+STDOUT = "-"
+
+json_option: Callable[[Any], Any] = click.option(
+    "--json",
+    "json_target",
+    metavar="-|FILE",
+    help="The result as JSON: - prints it instead of the tables, FILE is written as well.",
+)
+
+
+def plain(text: str) -> str:
+    """Text from a file or an exception, safe to print: one line, no control characters."""
+    return "".join(
+        char if char.isprintable() else " " if char.isspace() else f"\\x{ord(char):02x}"
+        for char in text
+    )
+
+
+def complain(name: str, message: str) -> None:
+    """One line on stderr."""
+    line = " ".join(plain(message).split())
+    with contextlib.suppress(OSError, AttributeError):
+        sys.stderr.write(f"{name}: {line}\n")
+        sys.stderr.flush()
+
+
+def silence_stdout() -> None:
+    """After a broken pipe: what is still buffered goes nowhere, and exit says nothing."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+
+
+def emit(data: bytes | str) -> None:
+    """Write to standard output, all of it, now."""
+    stream = sys.stdout
+    if stream is None:  # closed by the caller
+        return
+    raw = data.encode(stream.encoding or "utf-8", "backslashreplace") if isinstance(data, str) else data
+    try:
+        stream.flush()
+        stream.buffer.write(raw)
+        stream.buffer.flush()
+    except BrokenPipeError:
+        silence_stdout()
+    except OSError as error:
+        silence_stdout()
+        raise UsageError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def check_target(target: str | None, source: str | None = None) -> None:
+    """Refuse, before anything is computed, a file that cannot be written. Raises `UsageError`."""
+    if target is None or target == STDOUT:
+        return
+    path = Path(target)
+    try:
+        if not target or path.is_dir():
+            raise UsageError(f"--json {target or repr(target)}: not a file name")
+        if not path.parent.is_dir():
+            raise UsageError(f"--json {target}: there is no folder {path.parent}; make it first")
+        if source is not None and path.exists() and Path(source).exists():
+            if path.samefile(source):
+                raise UsageError(f"--json {target}: this is the scenario; name another file")
+        if not os.access(path if _is_special(path) else path.resolve().parent, os.W_OK):
+            raise UsageError(f"--json {target}: its folder cannot be written; name another one")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--json {target}: {_reason(error)}") from None
+
+
+def write_file(target: str, data: bytes) -> None:
+    """Write beside the target, then rename: complete or not at all. Raises `UsageError`."""
+    path = Path(target)
+    try:
+        if _is_special(path):
+            with path.open("wb") as stream:
+                stream.write(data)
+            return
+        path = path.resolve()
+        beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+        try:
+            with beside.open("xb") as stream:
+                stream.write(data)
+                if path.exists():
+                    os.fchmod(stream.fileno(), stat.S_IMODE(path.stat().st_mode))
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except BrokenPipeError:
+        return
+    except OSError as error:
+        raise UsageError(f"--json {target}: cannot be written: {_reason(error)}") from None
+
+
+def _is_special(path: Path) -> bool:
+    """A pipe, a terminal, /dev/null: written in place, never replaced."""
+    return path.exists() and not path.is_file()
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def deliver(result: object, target: str | None, view: Callable[[], str]) -> None:
+    """Print ``result`` as JSON, or its view; a written file's path is the last line."""
+    from mcastplan.report.json import render
+
+    if target == STDOUT:
+        emit(render(result))
+        return
+    text = view()
+    if target is not None:
+        write_file(target, render(result))
+        text += f"{plain(target)}\n"
+    emit(text)

@@ -1,0 +1,124 @@
+"""A page of text and tables. Text from files is shown as it is: no markup, no control characters."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from mcastplan.cli.output import plain
+
+WIDTH = 100
+
+
+class Column:
+    """One column: its heading (may hold a line break), and whether it may wrap (words do)."""
+
+    __slots__ = ("heading", "wrap")
+
+    def __init__(self, heading: str, wrap: bool = False) -> None:
+        self.heading, self.wrap = heading, wrap
+
+
+class Page:
+    """Lines and tables in order, rendered at the end to one string."""
+
+    def __init__(self, width: int | None = None, colour: bool | None = None) -> None:
+        from rich.console import Console
+
+        terminal = sys.stdout is not None and sys.stdout.isatty()
+        if width is None:
+            width = min(WIDTH, shutil.get_terminal_size().columns) if terminal else WIDTH
+        self.width = width
+        self._buffer = io.StringIO()
+        self._console = Console(
+            file=self._buffer,
+            width=width,
+            force_terminal=terminal if colour is None else colour,
+            color_system="auto" if terminal or colour else None,
+            markup=False,
+            highlight=False,
+            emoji=False,
+            legacy_windows=False,
+        )
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """One paragraph, wrapped; continuation lines are indented."""
+        self._wrapped(text, "", "  ", style)
+
+    def bullet(self, text: str) -> None:
+        self._wrapped(text, "- ", "  ", "")
+
+    def heading(self, text: str) -> None:
+        self._wrapped(text, "", "  ", "bold")
+
+    def _wrapped(self, text: str, first: str, later: str, style: str) -> None:
+        from rich.text import Text
+
+        lines = textwrap.wrap(
+            plain(text),
+            self.width,
+            initial_indent=first,
+            subsequent_indent=later,
+            break_on_hyphens=False,
+        )
+        for line in lines or [""]:
+            self._console.print(Text(line, style=style), overflow="fold")
+
+    def table(
+        self,
+        columns: Sequence[Column],
+        rows: Iterable[Sequence[str]],
+        strong: int | None = None,
+    ) -> None:
+        """The first column and those that wrap stand left, the others, numbers, right.
+
+        ``strong`` is the row to be set in bold.
+        """
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        high = max(column.heading.count("\n") for column in columns)
+        for number, column in enumerate(columns):
+            left = number == 0 or column.wrap
+            above = "\n" * (high - column.heading.count("\n"))
+            table.add_column(
+                Text(above + column.heading),
+                justify="left" if left else "right",
+                no_wrap=not column.wrap,
+                overflow="fold",
+            )
+        for number, row in enumerate(rows):
+            style = "bold" if number == strong else ""
+            table.add_row(*(Text(plain(cell)) for cell in row), style=style)
+        self._console.print(table)
+
+    def text(self) -> str:
+        """Everything so far, without blanks at the ends of lines."""
+        lines = (line.rstrip() for line in self._buffer.getvalue().splitlines())
+        return "\n".join(lines) + "\n"
+
+
+def aligned(columns: Sequence[str], rows: Iterable[Sequence[str]], indent: str = "") -> list[str]:
+    """A table as a router prints one: left-aligned, never wrapped, however wide."""
+    cells = [tuple(map(plain, row)) for row in (columns, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        indent + "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+
+
+def some(names: Sequence[str], limit: int = 12) -> str:
+    """``a, b, c and 4 more``."""
+    if len(names) <= limit:
+        return ", ".join(names)
+    return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """``1 cloud``, ``1,204 replicas``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,80 @@
+"""Where a replica's time goes: when they are ready, and the stages of the slowest clouds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mcastplan.cli.show.page import Column, Page
+from mcastplan.model.results import STAGES, ReplicaGroup, SchemeResult
+from mcastplan.units import show_time
+
+_SLOWEST = 3
+_MAX_STAGES = 6
+_MATTERS = 0.01  # of the slowest replica's time: smaller stages are summed as "other"
+
+
+def _groups(scheme: SchemeResult) -> Iterator[tuple[str, ReplicaGroup]]:
+    several = len(scheme.transfers) > 1
+    for transfer in scheme.transfers:
+        for cloud in transfer.clouds:
+            label = f"{cloud.name} ({transfer.name})" if several else cloud.name
+            for group in cloud.replica_groups:
+                yield label, group
+
+
+def ready_line(scheme: SchemeResult) -> str:
+    """``half ready after 3 min 2 s, 90 % after 8 min 1 s, all after 9 min 30 s``."""
+    groups = sorted((group.ready_s, group.count) for _, group in _groups(scheme))
+    if groups[0][0] == groups[-1][0]:
+        return f"all ready after {show_time(groups[0][0])}"
+    total = sum(count for _, count in groups)
+    parts = []
+    for share, words in ((0.5, "half ready after"), (0.9, "90 % after"), (1.0, "all after")):
+        seen = 0
+        for ready_s, count in groups:
+            seen += count
+            if seen >= share * total:
+                parts.append(f"{words} {show_time(ready_s)}")
+                break
+    return ", ".join(parts)
+
+
+def stage_table(page: Page, scheme: SchemeResult) -> None:
+    """Stages of the last replica of the slowest clouds, and of the fastest cloud."""
+    last: dict[str, ReplicaGroup] = {}
+    for label, group in _groups(scheme):
+        if label not in last or group.ready_s > last[label].ready_s:
+            last[label] = group
+    ranked = sorted(last.items(), key=lambda item: (-item[1].ready_s, item[0]))
+    picked = ranked[:_SLOWEST]
+    words = ["slowest"] + ["next"] * (len(picked) - 1)
+    if len(ranked) > _SLOWEST:
+        picked.append(ranked[-1])
+        words.append("fastest")
+    stages, other = _stages([group for _, group in picked])
+    columns = [Column("cloud"), *(Column(stage.replace("_", "-")) for stage in stages)]
+    columns += [*((Column("other"),) if other else ()), Column("= ready")]
+    rows = []
+    for (label, group), word in zip(picked, words, strict=True):
+        rest = sum(getattr(group.stages, stage) for stage in STAGES if stage not in stages)
+        cells = [show_time(getattr(group.stages, stage)) for stage in stages]
+        cells += [*((show_time(rest),) if other else ()), show_time(group.ready_s)]
+        rows.append((f"{label}, {word}", *cells))
+    page.table(columns, rows)
+    hidden = picked[0][1].overlapped
+    parts = [
+        f"{stage.replace('_', '-')} {show_time(getattr(hidden, stage))}"
+        for stage in STAGES
+        if getattr(hidden, stage) > 0
+    ]
+    if parts:
+        page.line(f"Hidden behind these in {picked[0][0]}: {', '.join(parts)}")
+
+
+def _stages(groups: list[ReplicaGroup]) -> tuple[list[str], bool]:
+    """The stages worth a column, in pipeline order, and whether something is left over."""
+    most = {stage: max(getattr(group.stages, stage) for group in groups) for stage in STAGES}
+    whole = max(group.ready_s for group in groups)
+    large = sorted((s for s in STAGES if most[s] > _MATTERS * whole), key=lambda s: -most[s])
+    kept = [stage for stage in STAGES if stage in large[:_MAX_STAGES]]
+    return kept, any(most[stage] > 0 for stage in STAGES if stage not in kept)

@@ -1,0 +1,57 @@
+"""The same plan summed over one consistent state under ``ecmp: first``, without walking it."""
+
+from __future__ import annotations
+
+from mcastplan.model.plan import Packet, ReplicationPlan, Routes, Steer
+from mcastplan.model.topology import Arc
+
+# Per arc: copies of one packet, and their header bytes together.
+Load = dict[Arc, tuple[int, int]]
+
+
+def fold(plan: ReplicationPlan, routes: Routes) -> list[Load]:
+    """Load of one packet of each flow, in the order of ``plan.flows``.
+
+    Raises `ValueError` where a plan's entries lead a key back to a node it has left (`walk` finds
+    out what such a plan does).
+    """
+    loads: list[Load] = [{} for _ in plan.flows]
+    owner = {key: load for flow, load in zip(plan.flows, loads, strict=True) for key in flow.keys}
+    head, entries = routes.graph.head, plan.entries
+    visited = set()
+    todo: list[tuple[int, Packet]] = list(plan.impose)
+    while todo:
+        node, packet = todo.pop()
+        if isinstance(packet, Steer):
+            load, size = owner[packet.key], packet.header_bytes
+            if packet.via is not None:
+                _add(load, packet.via, size)
+                node = head[packet.via]
+            for arc in routes.union(node, packet.dests):
+                _add(load, arc, size)
+            if packet.lookup:
+                todo += [(dest, packet.key) for dest in packet.dests]
+            continue
+        key = packet
+        for candidate in plan.match.get(key, (key,)):
+            entry = entries.get((node, candidate))
+            if entry is not None:
+                break
+        else:
+            raise ValueError(f"no entry for {key!r} at {routes.graph.names[node]}")
+        if (node, key) in visited:
+            raise ValueError(f"{key!r} comes back to {routes.graph.names[node]}")
+        visited.add((node, key))
+        load = owner[key]
+        for branch in entry.out:
+            if isinstance(branch, Steer):
+                todo.append((node, branch))
+            else:
+                _add(load, branch, 0)
+                todo.append((head[branch], key))
+    return loads
+
+
+def _add(load: Load, arc: Arc, header_bytes: int) -> None:
+    copies, headers = load.get(arc, (0, 0))
+    load[arc] = copies + 1, headers + header_bytes

@@ -1,0 +1,79 @@
+"""One node, one packet, by the plan itself."""
+
+from __future__ import annotations
+
+from mcastplan.model.plan import Hop, Key, Packet, ReplicationPlan, Routes, Steer
+from mcastplan.model.topology import Arc, Node
+
+NO_ROUTE = "no route"
+NO_STATE = "no state"
+WRONG_INTERFACE = "RPF check: wrong interface"
+
+
+def step(
+    plan: ReplicationPlan, routes: Routes, node: Node, arrived: Arc | None, packet: Packet
+) -> Hop:
+    """What ``node`` does with ``packet`` that came over ``arrived`` (None: access arc or tunnel)."""
+    if isinstance(packet, Steer):
+        return _steer(plan, routes, node, packet)
+    return _look_up(plan, routes, node, arrived, packet)
+
+
+def _steer(plan: ReplicationPlan, routes: Routes, node: Node, packet: Steer) -> Hop:
+    if packet.via is not None:
+        onward = Steer(
+            packet.key, packet.dests, packet.header_bytes, packet.lookup, None, packet.spread
+        )
+        return Hop(((packet.via, onward),))
+    out: list[tuple[Arc, Packet]] = []
+    drops: list[str] = []
+    delivered = 0
+    groups: dict[Arc, list[Node]] = {}
+    for dest in packet.dests:
+        if dest == node:
+            if packet.lookup:
+                hop = _look_up(plan, routes, node, None, packet.key)
+                out += hop.out
+                drops += hop.drops
+                delivered += hop.delivered
+            else:
+                delivered += 1
+            continue
+        key = (packet.key, dest) if packet.spread else packet.key
+        arc = routes.next_arc(node, dest, key)
+        if arc is None:
+            drops.append(NO_ROUTE)
+        else:
+            groups.setdefault(arc, []).append(dest)
+    for arc, dests in groups.items():
+        if len(dests) == len(packet.dests):
+            out.append((arc, packet))
+        else:
+            copy = Steer(
+                packet.key, tuple(dests), packet.header_bytes, packet.lookup, None, packet.spread
+            )
+            out.append((arc, copy))
+    return Hop(tuple(out), delivered, tuple(drops))
+
+
+def _look_up(
+    plan: ReplicationPlan, routes: Routes, node: Node, arrived: Arc | None, key: Key
+) -> Hop:
+    for candidate in plan.match.get(key, (key,)):
+        entry = plan.entries.get((node, candidate))
+        if entry is not None:
+            break
+    else:
+        return Hop(drops=(NO_STATE,))
+    if entry.iif is not None and arrived is not None and arrived != entry.iif:
+        return Hop(drops=(WRONG_INTERFACE,))
+    out: list[tuple[Arc, Packet]] = []
+    drops: list[str] = []
+    for branch in entry.out:
+        if isinstance(branch, Steer):
+            hop = _steer(plan, routes, node, branch)
+            out += hop.out
+            drops += hop.drops
+        else:
+            out.append((branch, key))
+    return Hop(tuple(out), int(entry.local), tuple(drops))

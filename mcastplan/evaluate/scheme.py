@@ -1,0 +1,247 @@
+"""One scheme, whole: installed for every transfer, run, and written down as a result row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from mcastplan.dataplane.walk import faults, walk_plan, walk_tables
+from mcastplan.errors import InfeasibleError
+from mcastplan.evaluate.arcs import ArcSpace
+from mcastplan.evaluate.cold_start import replica_groups
+from mcastplan.evaluate.push import Planned, Push, flow_loads, run
+from mcastplan.fluid import Fluid
+from mcastplan.model.plan import Demand, ReplicationPlan, Table
+from mcastplan.model.results import (
+    CloudResult,
+    LinkLoad,
+    NodeState,
+    SchemeResult,
+    Totals,
+    TransferBound,
+    TransferResult,
+)
+from mcastplan.model.scenario import Scenario
+from mcastplan.model.topology import Arc, Node
+from mcastplan.model.transfer import Transfer
+from mcastplan.schemes.base import Scheme
+from mcastplan.underlay.routes import IgpRoutes
+from mcastplan.units import BITS_PER_BYTE
+
+BYTES_PER_GB = 10**9
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What all schemes of one comparison share. ``bounds`` are in the order of the transfers."""
+
+    scenario: Scenario
+    routes: IgpRoutes
+    space: ArcSpace
+    demands: tuple[Demand, ...]
+    bounds: tuple[TransferBound, ...]
+
+
+Plans = Sequence[tuple[Demand, ReplicationPlan]]
+
+
+def install(context: Context, kind: type[Scheme]) -> tuple[Scheme, Plans]:
+    """The scheme and its plan for every transfer. Raises `InfeasibleError`."""
+    scheme = kind(context.scenario, context.routes)
+    return scheme, [(each, scheme.install(context.routes, each)) for each in context.demands]
+
+
+def evaluate_scheme(context: Context, kind: type[Scheme], verify: bool) -> SchemeResult:
+    """The scheme's row; a limit it meets makes it infeasible with a reason.
+
+    ``verify`` walks a packet of every flow over the plan and over the tables rendered from it.
+    Raises `AssertionError` if a walk disagrees: that is a defect of this program.
+    """
+    try:
+        scheme, plans = install(context, kind)
+        state = scheme.state(context.routes, plans)
+        _check_state(context.scenario, state)
+        planned = [_planned(context, scheme, demand, plan) for demand, plan in plans]
+    except InfeasibleError as limit:
+        return SchemeResult(kind.name, False, str(limit), (), (), (), None, ())
+    if verify:
+        check(context, scheme, plans)
+    pushes, fluid = run(context.space, planned)
+    links = _links(context, pushes, fluid)
+    return SchemeResult(
+        name=kind.name,
+        feasible=True,
+        reason=None,
+        transfers=_transfers(context, kind, pushes),
+        links=links,
+        nodes=tuple(NodeState(context.routes.graph.names[node], n) for node, n in state.items()),
+        totals=_totals(context.scenario, plans, links, state),
+        notes=tuple(
+            dict.fromkeys(
+                note for demand, plan in plans for note in scheme.notes(context.routes, demand, plan)
+            )
+        ),
+    )
+
+
+def check(context: Context, scheme: Scheme, plans: Plans) -> None:
+    """Walk one packet of every flow over plan and tables. Raises `AssertionError`."""
+    graph, tables = context.routes.graph, dict[Node, Table]()
+
+    def table(node: Node) -> Table:
+        if node not in tables:
+            tables[node] = scheme.table(context.routes, plans, node)
+        return tables[node]
+
+    for demand, plan in plans:
+        for flow in plan.flows:
+            by_plan = walk_plan(plan, context.routes, flow)
+            by_tables = walk_tables(graph, table, demand.origin, flow)
+            said = faults(graph, flow, by_plan) or faults(graph, flow, by_tables)
+            if not said and by_plan.copies != by_tables.copies:
+                said = ("the rendered tables copy elsewhere than the plan",)
+            if said:
+                raise AssertionError(f"{scheme.name}, {flow.name}: {'; '.join(said)}")
+
+
+def _check_state(scenario: Scenario, state: Mapping[Node, int]) -> None:
+    limit = scenario.state_limit
+    if limit is None:
+        return
+    for node, entries in state.items():
+        if entries > limit:
+            name = scenario.topology.nodes[node].name
+            raise InfeasibleError(f"{name} would hold {entries} entries, over the limit of {limit}")
+
+
+def _planned(
+    context: Context, scheme: Scheme, demand: Demand, plan: ReplicationPlan
+) -> Planned:
+    scenario = context.scenario
+    transfer = _transfer(scenario, demand)
+    terms = scheme.setup(context.routes, demand, plan) if transfer.receivers == "new" else {}
+    return Planned(
+        demand=demand,
+        plan=plan,
+        loads=flow_loads(scenario, context.routes, context.space, plan),
+        start_s=transfer.start_s,
+        provision_s=max((scenario.cloud[name].provision_s for name, _, _ in demand.clouds), default=0.0),
+        setup_terms=terms,
+    )
+
+
+def _transfer(scenario: Scenario, demand: Demand) -> Transfer:
+    return next(each for each in scenario.transfers if each.name == demand.transfer)
+
+
+def _transfers(
+    context: Context, kind: type[Scheme], pushes: Sequence[Push]
+) -> tuple[TransferResult, ...]:
+    copies: dict[Arc, int] = {}
+    for push in pushes:
+        for load in push.loads:
+            for arc, each in load.copies.items():
+                copies[arc] = copies.get(arc, 0) + each * load.flow.count
+    return tuple(
+        _transfer_result(context, kind, push, bound, copies)
+        for push, bound in zip(pushes, context.bounds, strict=True)
+    )
+
+
+def _transfer_result(
+    context: Context,
+    kind: type[Scheme],
+    push: Push,
+    bound: TransferBound,
+    copies: Mapping[Arc, int],
+) -> TransferResult:
+    scenario, demand = context.scenario, push.demand
+    transfer = _transfer(scenario, demand)
+    completion = push.completion_s
+    setup_s = sum(push.setup_terms.values())
+    unicast = kind.name == "unicast"
+    per_cloud = scenario.schemes.unicast.per == "cloud"
+    clouds = []
+    for name, done_s in push.done_s.items():
+        cloud = scenario.cloud[name]
+        groups = replica_groups(
+            cloud,
+            transfer,
+            provision_s=push.data_start_s - setup_s,
+            setup_s=setup_s,
+            transfer_s=done_s,
+            direct=unicast and not per_cloud,
+            cached=unicast or cloud.fanout == "cache",
+        )
+        clouds.append(CloudResult(name, done_s, groups))
+    ratio = None
+    # A stalled receiver is inside the bound but not inside the completion.
+    if completion and bound.bound_s and not push.stalled:
+        ratio = completion / bound.bound_s
+    reached = bool(clouds)
+    return TransferResult(
+        name=demand.transfer,
+        setup_s=setup_s if reached else None,
+        setup_terms=dict(push.setup_terms) if reached else {},
+        completion_s=completion,
+        rate_bps=demand.size_bytes * BITS_PER_BYTE / completion if completion else None,
+        ratio_to_bound=ratio,
+        binding=(
+            None if push.binding is None else context.space.words(push.binding, copies[push.binding])
+        ),
+        unreachable=tuple(sorted({*demand.unreachable, *push.stalled})),
+        clouds=tuple(clouds),
+    )
+
+
+def _links(context: Context, pushes: Sequence[Push], fluid: Fluid) -> tuple[LinkLoad, ...]:
+    space = context.space
+    copies: dict[Arc, int] = {}
+    wire: dict[Arc, float] = {}
+    for push in pushes:
+        for load in push.loads:
+            flow = load.flow
+            if all(cloud in push.stalled for cloud in flow.clouds):
+                continue
+            for arc, each in load.copies.items():
+                copies[arc] = copies.get(arc, 0) + each * flow.count
+                carried = flow.count * flow.size_bytes * load.weights[arc]
+                wire[arc] = wire.get(arc, 0.0) + carried
+    rows = []
+    for arc, count in copies.items():
+        source, target, link = space.ends(arc)
+        rows.append(
+            LinkLoad(
+                source,
+                target,
+                link,
+                "access" if link is None else "core",
+                count,
+                wire[arc],
+                fluid.peak_bps(arc) / space.capacity_bps[arc],
+            )
+        )
+    rows.sort(key=lambda row: (row.kind != "core", row.source, row.target, row.link or ""))
+    return tuple(rows)
+
+
+def _totals(
+    scenario: Scenario, plans: Plans, links: Sequence[LinkLoad], state: Mapping[Node, int]
+) -> Totals:
+    core = [row for row in links if row.kind == "core"]
+    usd = None
+    if scenario.prices:
+        price = {(each.source, each.target): each.usd_per_gb for each in scenario.prices}
+        usd = sum(
+            row.wire_bytes / BYTES_PER_GB * price.get((row.source, row.target), 0.0) for row in core
+        )
+    return Totals(
+        link_copies=sum(row.copies for row in core),
+        wire_bytes=sum(row.wire_bytes for row in core),
+        origin_egress_bytes=sum(
+            row.wire_bytes for row in links if row.source.startswith("origin:")
+        ),
+        state_entries=sum(state.values()),
+        header_bytes=max((plan.header_bytes for _, plan in plans), default=0) if core else 0,
+        egress_usd=usd,
+    )

@@ -1,0 +1,135 @@
+"""Bytes on disk to plain values, within limits; every failure is one line."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from pathlib import Path
+from typing import NoReturn
+
+from mcastplan.errors import ScenarioError
+from mcastplan.scenario.words import shown
+from mcastplan.scenario.yamlcore import MAX_DEPTH, line_of, parse_yaml
+
+MAX_FILE_BYTES = 64 * 1024 * 1024  # 64 MiB; a YAML topology of 10,000 nodes is under 3 MB
+
+
+class Document:
+    """One file: its value, and how to say where in it something is wrong."""
+
+    __slots__ = ("is_json", "name", "text", "value")
+
+    def __init__(self, name: str, text: str, is_json: bool) -> None:
+        self.name, self.text, self.is_json = name, text, is_json
+        try:
+            self.value = parse_json(text) if is_json else parse_yaml(text)
+        except ScenarioError as error:
+            error.source = name
+            raise
+
+    def blame(self, error: ScenarioError) -> NoReturn:
+        """Raise ``error`` with this file's name, and the line where YAML knows it."""
+        if error.source:
+            raise error
+        line = None if self.is_json else line_of(self.text, error.where)
+        what = f"{error.what} (line {line})" if line else error.what
+        raise ScenarioError(what, error.where, self.name) from None
+
+
+def read_document(path: Path, name: str) -> Document:
+    """Read one YAML or JSON (``.json``) file. Raises `ScenarioError`; ``name`` is what it calls it."""
+    return Document(name, _text(path, name), path.suffix.lower() == ".json")
+
+
+def _text(path: Path, name: str) -> str:
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise ScenarioError("is a folder; name the file in it", source=name)
+        if not stat.S_ISREG(mode):
+            raise ScenarioError("is not a regular file; save it to one", source=name)
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        what = "no such file; give a path, or builtin:NAME for a shipped scenario"
+        raise ScenarioError(what, source=name) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ScenarioError(f"cannot be read: {reason}", source=name) from None
+    if len(data) > MAX_FILE_BYTES:
+        what = f"is larger than {MAX_FILE_BYTES // 2**20} MiB; split off or shrink the topology"
+        raise ScenarioError(what, source=name)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        what = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        raise ScenarioError(what, source=name) from None
+    if not text.strip():
+        raise ScenarioError("is empty; start it with 'schema: ...'", source=name)
+    return text
+
+
+def parse_json(text: str) -> object:
+    """JSON with repeated keys and numbers that are not finite as errors."""
+    try:
+        return _parse_json(text)
+    except ScenarioError as error:
+        if "repeated" in error.what:
+            _repeated_key(text)
+        raise
+
+
+def _repeated_key(text: str) -> None:
+    """Raise with path and line: nearly every JSON text is YAML, and that parser knows them."""
+    try:
+        parse_yaml(text)
+    except ScenarioError as error:
+        if "repeated" in error.what:
+            raise error from None
+
+
+def _parse_json(text: str) -> object:
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_not_finite,
+            parse_float=_float,
+            parse_int=_int,
+        )
+    except json.JSONDecodeError as error:
+        what = f"not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+        raise ScenarioError(what) from None
+    except RecursionError:
+        what = f"nested deeper than {MAX_DEPTH} levels; flatten it"
+        raise ScenarioError(what) from None
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ScenarioError(f"the key {shown(key)} is repeated; keep one of them")
+            seen.add(key)
+    return value
+
+
+def _not_finite(text: str) -> NoReturn:
+    raise ScenarioError(f"{text} is not a finite number; write a plain number")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ScenarioError(f"{shown(text)} is too large; write a plain number")
+    return value
+
+
+def _int(text: str) -> int:
+    if len(text) > 400:
+        raise ScenarioError(f"{shown(text)} is too large; write a plain number")
+    return int(text)

@@ -1,0 +1,145 @@
+"""What every scheme is to the rest of the program, and the few things they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Protocol
+
+import msgspec
+
+from mcastplan.model.plan import Demand, Flow, Key, ReplicationPlan, Routes, Section, Table
+from mcastplan.model.scenario import Scenario
+from mcastplan.model.topology import Arc, Node
+from mcastplan.model.transfer import Transfer
+from mcastplan.underlay.routes import IgpRoutes, choose
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """One phase of forwarding before the steady one, as a plan of its own."""
+
+    name: str
+    meaning: str
+    plan: ReplicationPlan
+
+
+class Scheme(Protocol):
+    """One way to replicate. Built once for a scenario; its numbering survives failures.
+
+    The constructor and `install` raise `InfeasibleError` where a limit of the scheme is met.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, scenario: Scenario, routes: IgpRoutes) -> None: ...
+
+    def install(self, routes: IgpRoutes, demand: Demand) -> ReplicationPlan:
+        """The steady state for one transfer."""
+
+    def phases(self, routes: IgpRoutes, demand: Demand) -> tuple[Phase, ...]:
+        """Every phase in order; the last one is `install`'s plan."""
+
+    def state(
+        self, routes: IgpRoutes, plans: Sequence[tuple[Demand, ReplicationPlan]]
+    ) -> Mapping[Node, int]:
+        """Forwarding entries per node, all transfers together; nodes without any are left out."""
+
+    def table(
+        self, routes: IgpRoutes, plans: Sequence[tuple[Demand, ReplicationPlan]], node: Node
+    ) -> Table:
+        """What ``node`` holds."""
+
+    def setup(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> dict[str, float]:
+        """Named terms [s] of the set-up for a new receiver set."""
+
+    def imposed(self, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
+        """What the ingress puts on a packet of this transfer, a line each."""
+
+    def notes(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
+        """Sentences about this plan that a reader should know."""
+
+
+def demand(scenario: Scenario, routes: IgpRoutes, transfer: Transfer) -> Demand:
+    """The transfer as the network sees it; receivers without a path are named, not planned."""
+    index = scenario.topology.graph.index
+    origin = index[transfer.origin]
+    dist = routes.dist_from(origin)
+    clouds, unreachable = [], []
+    for name in transfer.clouds:
+        cloud = scenario.cloud[name]
+        node = index[cloud.node]
+        if dist[node] < 0:
+            unreachable.append(name)
+        else:
+            clouds.append((name, node, cloud.replicas))
+    pes = tuple(sorted({node for _, node, _ in clouds}))
+    return Demand(
+        transfer.name, origin, transfer.size_bytes, tuple(clouds), pes, tuple(unreachable)
+    )
+
+
+def one_flow(demand: Demand, keys: Iterable[Key]) -> tuple[Flow, ...]:
+    """The single flow of a push that reaches every receiver at one rate; none without receivers."""
+    if not demand.pes:
+        return ()
+    clouds = tuple(name for name, _, _ in demand.clouds)
+    return (Flow(demand.transfer, tuple(keys), clouds, demand.pes, demand.size_bytes),)
+
+
+def toward(
+    routes: IgpRoutes, dest: Node, nodes: Iterable[Node], key: Key = None
+) -> dict[Node, tuple[int, float]]:
+    """(hops, propagation delay [s]) of each node's own path to ``dest``, and of all on the way."""
+    graph = routes.graph
+    known: dict[Node, tuple[int, float]] = {dest: (0, 0.0)}
+    for start in nodes:
+        way: list[Arc] = []
+        node = start
+        while node not in known:
+            arc = routes.next_arc(node, dest, key)
+            if arc is None:
+                break
+            way.append(arc)
+            node = graph.head[arc]
+        else:
+            hops, delay = known[node]
+            for arc in reversed(way):
+                hops, delay = hops + 1, delay + graph.delay_s[arc]
+                known[graph.tail[arc]] = hops, delay
+    return known
+
+
+def farthest_s(routes: IgpRoutes, demand: Demand) -> float:
+    """Propagation [s] from the receiving PE that is farthest from the origin's PE."""
+    known = toward(routes, demand.origin, demand.pes)
+    return max((known[pe][1] for pe in demand.pes), default=0.0)
+
+
+class Fib:
+    """Unicast routes of one node towards the addresses a scheme's packets carry."""
+
+    def __init__(self, routes: IgpRoutes, node: Node, dests: Iterable[Node]) -> None:
+        self._node = node
+        self._hash = routes.ecmp == "hash"
+        self._graph = routes.graph
+        self.next_arcs: dict[Node, tuple[Arc, ...]] = {}
+        for dest in sorted(set(dests) - {node}):
+            arcs = routes.next_arcs(node, dest)
+            if arcs:
+                self.next_arcs[dest] = tuple(arcs if self._hash else arcs[:1])
+
+    def next_arc(self, dest: Node, key: Key) -> Arc | None:
+        arcs = self.next_arcs.get(dest)
+        if not arcs:
+            return None
+        return arcs[choose(key, self._node, len(arcs))] if self._hash else arcs[0]
+
+    def section(self, title: str, address: Mapping[Node, str] | None = None) -> Section:
+        names, head = self._graph.names, self._graph.head
+        rows = tuple(
+            (
+                address[dest] if address else names[dest],
+                ", ".join(names[head[arc]] for arc in arcs),
+            )
+            for dest, arcs in self.next_arcs.items()
+        )
+        return Section(title, ("prefix", "next hop"), rows)

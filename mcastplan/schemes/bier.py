@@ -1,0 +1,177 @@
+"""BIER: the packet carries its receivers as bits; no router keeps state of a transfer.
+
+RFC 8279 (architecture; forwarding procedure section 6.5), RFC 8296 (header 12 + BSL/8 B),
+non-MPLS encapsulation. BIFT-id as in draft-ietf-bier-non-mpls-bift-encoding: BSL code (4 bits),
+sub-domain (8), SI (8). Not modelled: routers that are no BFR, several sub-domains at once,
+BIER-TE (RFC 9262).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from mcastplan.errors import InfeasibleError
+from mcastplan.model.plan import Demand, Key, ReplicationPlan, Steer, Table
+from mcastplan.model.scenario import Scenario
+from mcastplan.model.topology import Node
+from mcastplan.schemes.base import Phase, demand, farthest_s, one_flow
+from mcastplan.schemes.bift import BierTable, bitstring
+from mcastplan.underlay.routes import IgpRoutes
+
+MAX_BFR_ID = 65_535  # RFC 8279 section 2
+MAX_SI = 255  # RFC 8279 section 3
+
+
+def set_identifier(bfr_id: int, bsl: int) -> tuple[int, int]:
+    """(SI, bit) of a BFR-id, bit 1 the rightmost: SI = (N-1) div BSL (RFC 8279 section 3)."""
+    return (bfr_id - 1) // bsl, (bfr_id - 1) % bsl + 1
+
+
+class Bier:
+    """BFR-ids go to every PE with a cloud or an origin, whatever the transfers."""
+
+    name: ClassVar[str] = "bier"
+
+    def __init__(self, scenario: Scenario, routes: IgpRoutes) -> None:
+        options = scenario.schemes.bier
+        self.bsl = options.bsl
+        self.sub_domain = options.sub_domain
+        self.header_bytes = 12 + self.bsl // 8
+        self._spread = options.ecmp == "bfer"
+        self._timers = scenario.timers
+        self.assignment = ""
+        graph = routes.graph
+        homes = {cloud.node for cloud in scenario.clouds}
+        homes |= {transfer.origin for transfer in scenario.transfers}
+        pes = sorted(graph.index[name] for name in homes)
+        if len(pes) > min(MAX_BFR_ID, (MAX_SI + 1) * self.bsl):
+            raise InfeasibleError(
+                f"{len(pes)} BFERs need more than {MAX_BFR_ID} BFR-ids or {MAX_SI + 1} set"
+                f" identifiers of {self.bsl} bits; use a longer BSL"
+            )
+        self.bfr_id: dict[Node, int] = {pe: rank for rank, pe in enumerate(pes, 1)}
+        if options.bfr_ids == "by-tree":
+            self._number_by_tree(scenario, routes, pes)
+        self.sis = (len(pes) - 1) // self.bsl + 1
+
+    def _number_by_tree(self, scenario: Scenario, routes: IgpRoutes, pes: list[Node]) -> None:
+        """BFR-ids in preorder of the first origin's tree, where that makes no more core copies."""
+        demands = [demand(scenario, routes, transfer) for transfer in scenario.transfers]
+        dense = self._core_copies(routes, demands)
+        order = _preorder(routes, routes.graph.index[scenario.transfers[0].origin])
+        rank = {node: place for place, node in enumerate(order)}
+        by_tree = sorted(pes, key=lambda pe: (rank.get(pe, routes.graph.size), pe))
+        numbering = self.bfr_id
+        self.bfr_id = {pe: number for number, pe in enumerate(by_tree, 1)}
+        copies = self._core_copies(routes, demands)
+        if dense < copies:
+            self.bfr_id = numbering
+            self.assignment = (
+                f"BFR-ids stay dense: {dense} core copies against {copies} numbered by tree"
+            )
+        else:
+            self.assignment = f"BFR-ids by tree: {copies} core copies against {dense} dense"
+
+    def _core_copies(self, routes: IgpRoutes, demands: list[Demand]) -> int:
+        return sum(
+            len(routes.union(each.origin, pes))
+            for each in demands
+            for pes in self._by_si(each.pes).values()
+        )
+
+    def _by_si(self, pes: Sequence[Node]) -> dict[int, list[Node]]:
+        """Receiving PEs by set identifier, both in order."""
+        sets: dict[int, list[Node]] = {}
+        for bfr_id, pe in sorted((self.bfr_id[pe], pe) for pe in pes):
+            sets.setdefault(set_identifier(bfr_id, self.bsl)[0], []).append(pe)
+        return sets
+
+    def install(self, routes: IgpRoutes, demand: Demand) -> ReplicationPlan:
+        impose, keys = [], []
+        for si, pes in self._by_si(demand.pes).items():
+            key: Key = ("bier", demand.transfer, si)
+            keys.append(key)
+            packet = Steer(key, tuple(pes), self.header_bytes, spread=self._spread)
+            impose.append((demand.origin, packet))
+        return ReplicationPlan(
+            demand.transfer, tuple(impose), one_flow(demand, keys), self.header_bytes, {}
+        )
+
+    def phases(self, routes: IgpRoutes, demand: Demand) -> tuple[Phase, ...]:
+        return (Phase("steady", "one packet per set identifier", self.install(routes, demand)),)
+
+    def state(
+        self, routes: IgpRoutes, plans: Sequence[tuple[Demand, ReplicationPlan]]
+    ) -> Mapping[Node, int]:
+        rows: dict[Node, int] = {}
+        for members in _components(routes):
+            ids = sum(node in self.bfr_id for node in members)
+            if ids:
+                rows.update(dict.fromkeys(members, ids))
+        for demand, _ in plans:
+            if demand.pes:
+                rows[demand.origin] = rows.get(demand.origin, 0) + 1
+        return dict(sorted(rows.items()))
+
+    def table(
+        self, routes: IgpRoutes, plans: Sequence[tuple[Demand, ReplicationPlan]], node: Node
+    ) -> Table:
+        return BierTable(
+            routes, plans, node, self.bfr_id, self.bsl, self.sub_domain, self._spread
+        )
+
+    def setup(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> dict[str, float]:
+        return {
+            "announce": self._timers.announce_s,
+            "signal": self._timers.signal_s + farthest_s(routes, demand),
+            "write": self._timers.write_s,
+        }
+
+    def imposed(self, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
+        lines = []
+        for si, pes in self._by_si(demand.pes).items():
+            bits = bitstring(set_identifier(self.bfr_id[pe], self.bsl)[1] for pe in pes)
+            lines.append(f"SI {si} BitString {bits:0{self.bsl // 4}x} ({len(pes)} BFERs)")
+        return tuple(lines)
+
+    def notes(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
+        said = [self.assignment] if self.assignment else []
+        packets = len(plan.impose)
+        if packets > 1:
+            said.append(f"{demand.transfer}: {packets} set identifiers, a packet for each")
+        return tuple(said)
+
+
+def _preorder(routes: IgpRoutes, root: Node) -> list[Node]:
+    """Nodes of the root's shortest-path tree in preorder, children in name order."""
+    graph, parent = routes.graph, routes.parents(root)
+    children: list[list[Node]] = [[] for _ in range(graph.size)]
+    for node, arc in enumerate(parent):
+        if arc >= 0:
+            children[graph.tail[arc]].append(node)
+    order, todo = [], [root]
+    while todo:
+        node = todo.pop()
+        order.append(node)
+        todo += reversed(children[node])
+    return order
+
+
+def _components(routes: IgpRoutes) -> list[list[Node]]:
+    """Connected parts of the network, each sorted."""
+    out = routes.graph.out
+    seen = bytearray(routes.graph.size)
+    parts = []
+    for start in range(routes.graph.size):
+        if seen[start]:
+            continue
+        seen[start] = 1
+        part = [start]
+        for node in part:
+            for v, _, _ in out[node]:
+                if not seen[v]:
+                    seen[v] = 1
+                    part.append(v)
+        parts.append(part)
+    return parts

@@ -1,0 +1,173 @@
+"""The BIFT of one BFR, rendered and forwarded by RFC 8279 section 6.5."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from mcastplan.model.plan import Demand, Hop, Key, Native, ReplicationPlan, Section, Steer
+from mcastplan.model.topology import Arc, Node
+from mcastplan.underlay.routes import IgpRoutes
+
+NO_BIFT_ENTRY = "bit without a BIFT entry"
+NO_IMPOSITION = "no bitstring for this transfer"
+
+
+def bitstring(bits: Iterable[int]) -> int:
+    """OR of bit positions, 1 the least significant."""
+    value = 0
+    for bit in bits:
+        value |= 1 << (bit - 1)
+    return value
+
+
+class BierPacket(msgspec.Struct, frozen=True):
+    """What a BFR forwards by: the BIFT-id (its SI), the BitString, and the entropy field."""
+
+    si: int
+    bits: int
+    entropy: Key
+    header_bytes: int
+
+
+class BiftRow(msgspec.Struct, frozen=True):
+    """One row; ``arc`` None: the BFR itself."""
+
+    bfer: Node
+    f_bm: int
+    arc: Arc | None
+
+
+def bift(
+    routes: IgpRoutes, node: Node, bfers: Mapping[int, Node], entropy: Key, spread: bool
+) -> dict[int, BiftRow]:
+    """Rows by bit for one SI: BIRT (BFER -> BFR-NBR) with F-BM = all bits of that neighbour.
+
+    Under ``ecmp: hash`` one entropy value picks one BIFT (section 6.7); with ``spread`` every BFER
+    is hashed on its own.
+    """
+    birt: dict[int, Arc | None] = {}
+    for bit, bfer in bfers.items():
+        if bfer == node:
+            birt[bit] = None
+            continue
+        arc = routes.next_arc(node, bfer, (entropy, bfer) if spread else entropy)
+        if arc is not None:
+            birt[bit] = arc
+    f_bm: dict[Arc | None, int] = {}
+    for bit, arc in birt.items():
+        f_bm[arc] = f_bm.get(arc, 0) | 1 << (bit - 1)
+    return {bit: BiftRow(bfers[bit], f_bm[arc], arc) for bit, arc in birt.items()}
+
+
+def forward_bits(rows: Mapping[int, BiftRow], packet: BierPacket) -> Hop:
+    """RFC 8279 section 6.5, bit by bit from the lowest."""
+    out, drops, delivered = [], [], 0
+    bits = packet.bits
+    while bits:
+        lowest = bits & -bits
+        row = rows.get(lowest.bit_length())
+        if row is None:
+            drops.append(NO_BIFT_ENTRY)
+            bits &= ~lowest
+        elif row.arc is None:
+            delivered += 1
+            bits &= ~lowest
+        else:
+            copy = BierPacket(packet.si, bits & row.f_bm, packet.entropy, packet.header_bytes)
+            out.append((row.arc, copy))
+            bits &= ~row.f_bm
+    return Hop(tuple(out), delivered, tuple(drops))
+
+
+class BierTable:
+    """BIFTs of one node, one per SI and entropy in use, and what it imposes as a BFIR."""
+
+    def __init__(
+        self,
+        routes: IgpRoutes,
+        plans: Sequence[tuple[Demand, ReplicationPlan]],
+        node: Node,
+        bfr_id: Mapping[Node, int],
+        bsl: int,
+        sub_domain: int,
+        spread: bool,
+    ) -> None:
+        self._routes, self._node, self._spread = routes, node, spread
+        self._bfr_id, self._bsl, self._sub_domain = bfr_id, bsl, sub_domain
+        self._bfers: dict[int, dict[int, Node]] = {}
+        for bfer, number in sorted(bfr_id.items(), key=lambda item: item[1]):
+            si, bit = (number - 1) // bsl, (number - 1) % bsl + 1
+            self._bfers.setdefault(si, {})[bit] = bfer
+        self._imposed: dict[str, list[BierPacket]] = {}
+        self._entropies: list[Key] = []
+        for demand, plan in plans:
+            for origin, packet in plan.impose:
+                assert isinstance(packet, Steer)
+                self._entropies.append(packet.key)
+                if origin == node:
+                    first = bfr_id[packet.dests[0]]
+                    bits = bitstring((bfr_id[dest] - 1) % bsl + 1 for dest in packet.dests)
+                    self._imposed.setdefault(demand.transfer, []).append(
+                        BierPacket((first - 1) // bsl, bits, packet.key, packet.header_bytes)
+                    )
+        self._bifts: dict[tuple[int, Key], dict[int, BiftRow]] = {}
+
+    def _bift(self, si: int, entropy: Key) -> dict[int, BiftRow]:
+        entropy = entropy if self._routes.ecmp == "hash" else None
+        rows = self._bifts.get((si, entropy))
+        if rows is None:
+            rows = bift(self._routes, self._node, self._bfers[si], entropy, self._spread)
+            self._bifts[si, entropy] = rows
+        return rows
+
+    def forward(self, arrived: Arc | None, packet: Hashable) -> Hop:
+        if isinstance(packet, Native):
+            packets = self._imposed.get(packet.flow)
+            if packets is None:
+                return Hop(drops=(NO_IMPOSITION,))
+            hops = [forward_bits(self._bift(each.si, each.entropy), each) for each in packets]
+            return Hop(
+                tuple(copy for hop in hops for copy in hop.out),
+                sum(hop.delivered for hop in hops),
+                tuple(drop for hop in hops for drop in hop.drops),
+            )
+        assert isinstance(packet, BierPacket)
+        return forward_bits(self._bift(packet.si, packet.entropy), packet)
+
+    def sections(self) -> tuple[Section, ...]:
+        names, head = self._routes.graph.names, self._routes.graph.head
+        digits = self._bsl // 4
+        code = self._bsl.bit_length() - 6  # RFC 8296: log2(BSL) - 5
+        sections = []
+        if self._imposed:
+            rows = tuple(
+                (transfer, str(packet.si), f"{packet.bits:0{digits}x}")
+                for transfer, packets in self._imposed.items()
+                for packet in packets
+            )
+            sections.append(Section("BFIR", ("transfer", "SI", "BitString"), rows))
+        for si in self._bfers:
+            bift_id = code << 16 | self._sub_domain << 8 | si
+            hashed = self._routes.ecmp == "hash"
+            entropies = [key for key in self._entropies if key[-1] == si] if hashed else [None]  # type: ignore[index]
+            for entropy in entropies:
+                table = self._bift(si, entropy)
+                title = f"BIFT 0x{bift_id:05x} (sub-domain {self._sub_domain}, BSL {self._bsl}, SI {si})"
+                if hashed:
+                    title += f", entropy of {entropy[1]}"  # type: ignore[index]
+                rows = tuple(
+                    (
+                        str(self._bfr_id[row.bfer]),
+                        f"{si}:{bit}",
+                        names[row.bfer],
+                        f"{row.f_bm:0{digits}x}",
+                        "self" if row.arc is None else names[head[row.arc]],
+                    )
+                    for bit, row in table.items()
+                )
+                sections.append(
+                    Section(title, ("BFR-id", "SI:bit", "BFER", "F-BM", "BFR-NBR"), rows)
+                )
+        return tuple(sections)

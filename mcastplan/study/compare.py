@@ -1,0 +1,98 @@
+"""The main question: when is every replica ready under each scheme, at what cost, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mcastplan.evaluate.arcs import ArcSpace
+from mcastplan.evaluate.bounds import transfer_bound
+from mcastplan.evaluate.scheme import Context, evaluate_scheme
+from mcastplan.model.results import Comparison, TransferBound
+from mcastplan.model.scenario import Scenario
+from mcastplan.schemes import SCHEMES
+from mcastplan.schemes.base import Scheme, demand
+from mcastplan.study.recommend import recommend
+from mcastplan.underlay.routes import IgpRoutes
+
+# What is being done, and the share done so far (0 to 1).
+Progress = Callable[[str, float], None]
+
+SCHEMA = "mcastplan.compare/1"
+
+
+def compare(
+    scenario: Scenario, *, verify: bool = False, progress: Progress | None = None
+) -> Comparison:
+    """Plan and evaluate every scheme on the scenario, without failures.
+
+    ``verify`` also walks every flow over plan and rendered tables, and raises `AssertionError`
+    where they disagree. Not modelled: see docs/not-modelled.md.
+    """
+    tell = progress or (lambda what, share: None)
+    tell("routes and bounds", 0.0)
+    context = context_of(scenario)
+    chosen = chosen_schemes(scenario)
+    rows = []
+    for done, kind in enumerate(chosen):
+        tell(kind.name, (done + 1) / (len(chosen) + 1))
+        rows.append(evaluate_scheme(context, kind, verify))
+    tell("done", 1.0)
+    return Comparison(
+        schema=SCHEMA,
+        scenario=scenario.name,
+        assumptions=assumptions(context),
+        transfers=context.bounds,
+        schemes=tuple(rows),
+        recommendation=recommend(scenario, rows),
+    )
+
+
+def chosen_schemes(scenario: Scenario) -> list[type[Scheme]]:
+    """Schemes of the result, in its order."""
+    only = scenario.schemes.only
+    return [kind for kind in SCHEMES if only is None or kind.name in only]
+
+
+def context_of(scenario: Scenario) -> Context:
+    """Routes, demands and bounds: what all schemes share."""
+    routes = IgpRoutes(scenario.topology.graph, scenario.ecmp)
+    space = ArcSpace(scenario, routes)
+    demands = tuple(demand(scenario, routes, transfer) for transfer in scenario.transfers)
+    residual = space.residual_bps()
+    bounds = []
+    for transfer, each in zip(scenario.transfers, demands, strict=True):
+        bound_s, binding = transfer_bound(
+            scenario.topology,
+            residual,
+            each.origin,
+            transfer.origin_egress_bps,
+            transfer.size_bytes,
+            [(name, pe, scenario.cloud[name].ingress_bps) for name, pe, _ in each.clouds],
+        )
+        bounds.append(TransferBound(transfer.name, transfer.size_bytes, bound_s, binding))
+    return Context(scenario, routes, space, demands, tuple(bounds))
+
+
+def assumptions(context: Context) -> tuple[str, ...]:
+    """What the numbers take for granted, in sentences."""
+    scenario = context.scenario
+    said = list(scenario.assumptions)
+    said.append(
+        f"MTU {scenario.mtu} B end to end; 38 B of Ethernet framing, preamble and gap a packet;"
+        " no loss, no retransmission"
+    )
+    said.append(
+        "every flow gets its max-min fair share at once; a multicast push is one flow at one rate,"
+        " a unicast pull one flow each"
+    )
+    if scenario.ecmp == "first":
+        said.append("one path among equal-cost ones: smallest neighbour name, then smallest link id")
+    else:
+        said.append("equal-cost paths are picked by a stable hash of flow and node")
+    if any(transfer.receivers == "new" for transfer in scenario.transfers):
+        said.append(
+            f"set-up from the {scenario.timers.preset} timers; controller and compute times are"
+            " stated guesses"
+        )
+    said += (f"background from {row} has no route and is left out" for row in context.space.unrouted)
+    return tuple(said)

@@ -1,0 +1,120 @@
+"""Which scheme to take, with reasons made of numbers only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mcastplan.model.results import Recommendation, SchemeResult, Totals
+from mcastplan.model.scenario import Scenario
+from mcastplan.units import show_size, show_time
+
+# Ready times this close count as equal: then cost to the network decides.
+CLOSE = 0.01
+
+
+def recommend(scenario: Scenario, rows: Sequence[SchemeResult]) -> Recommendation | None:
+    """Fewest unreachable receivers, then ready within 1 % of the best, then least core traffic,
+    then least state, then the order of the schemes. None where no scheme reaches anyone."""
+    served = [row for row in rows if row.feasible and row.last_ready_s is not None]
+    if not served:
+        return None
+    fewest = min(row.unreachable for row in served)
+    served = [row for row in served if row.unreachable == fewest]
+    best_s = min(_ready(row) for row in served)
+    close = [row for row in served if _ready(row) <= best_s * (1 + CLOSE)]
+    pick = min(close, key=lambda row: (_totals(row).wire_bytes, _totals(row).state_entries))
+    because = [_speed(scenario, pick)]
+    because += _rivals(pick, close)
+    because += _slower(pick, [row for row in served if row not in close])
+    because += _network_share(pick)
+    because += (f"{row.name} is out: {row.reason}" for row in rows if not row.feasible)
+    if pick.unreachable:
+        because.append(f"{pick.unreachable} receivers cannot be served by any scheme")
+    return Recommendation(pick.name, tuple(because))
+
+
+def _ready(row: SchemeResult) -> float:
+    assert row.last_ready_s is not None
+    return row.last_ready_s
+
+
+def _totals(row: SchemeResult) -> Totals:
+    assert row.totals is not None
+    return row.totals
+
+
+def _completion(row: SchemeResult) -> float:
+    return max(each.completion_s for each in row.transfers if each.completion_s is not None)
+
+
+def _speed(scenario: Scenario, pick: SchemeResult) -> str:
+    slowest = max(
+        (each for each in pick.transfers if each.completion_s is not None),
+        key=lambda each: each.completion_s or 0.0,
+    )
+    names = {cloud.name for each in pick.transfers for cloud in each.clouds}
+    replicas = sum(scenario.cloud[name].replicas for name in names)
+    ratio = f", {slowest.ratio_to_bound:.2f} x the bound" if slowest.ratio_to_bound else ""
+    binds = f"; {slowest.binding} binds" if slowest.binding else ""
+    return (
+        f"{pick.name} has all {replicas} replicas in {len(names)} clouds ready after"
+        f" {show_time(_ready(pick))}; the transfer takes {show_time(_completion(pick))}"
+        f"{ratio}{binds}"
+    )
+
+
+def _rivals(pick: SchemeResult, close: Sequence[SchemeResult]) -> list[str]:
+    said = []
+    mine = _totals(pick)
+    for row in close:
+        if row is pick:
+            continue
+        theirs = _totals(row)
+        if theirs.wire_bytes > mine.wire_bytes:
+            cost = (
+                f"puts {show_size(theirs.wire_bytes)} on the core against"
+                f" {show_size(mine.wire_bytes)}"
+            )
+        else:
+            cost = f"holds {theirs.state_entries} entries against {mine.state_entries}"
+        if row.name in ("unicast", "ingress-replication"):
+            said.append(
+                f"{row.name} is as fast here (ready within {CLOSE:.0%}), but {cost}"
+            )
+        else:
+            said.append(f"{row.name} is ready within {CLOSE:.0%} of it and {cost}")
+    if pick.name in ("unicast", "ingress-replication"):
+        said.insert(0, f"{pick.name} is already optimal here: no multicast scheme is ready sooner")
+    return said
+
+
+def _slower(pick: SchemeResult, rows: Sequence[SchemeResult]) -> list[str]:
+    said = []
+    for row in rows:
+        worst = max(
+            (each for each in row.transfers if each.completion_s is not None),
+            key=lambda each: each.completion_s or 0.0,
+        )
+        binds = f": {worst.binding}" if worst.binding else ""
+        said.append(
+            f"{row.name} is ready after {show_time(_ready(row))}, {_ready(row) / _ready(pick):.3g} x"
+            f" as long{binds}"
+        )
+    return said
+
+
+def _network_share(pick: SchemeResult) -> list[str]:
+    groups = (
+        group
+        for transfer in pick.transfers
+        for cloud in transfer.clouds
+        for group in cloud.replica_groups
+    )
+    last = max(groups, key=lambda group: group.ready_s)
+    after = last.ready_s - last.stages.provision - last.stages.setup - last.stages.transfer
+    if after <= 0 or last.ready_s <= 0:
+        return []
+    return [
+        f"of the slowest replica's {show_time(last.ready_s)}, {show_time(last.stages.transfer)} are"
+        f" transfer and {show_time(after)} come after the last byte at its cloud"
+    ]

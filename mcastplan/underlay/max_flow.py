@@ -1,0 +1,169 @@
+"""Maximum flow from one PE to others, and the widest path: what no way of sending can beat.
+
+Dinic's algorithm with levels counted back from the sink, so that a search ends at the first source
+it meets. Arcs ``2*l`` and ``2*l + 1`` are each other's reverse in the residual graph too. Rates are
+floats: an arc counts as full when less than `DUST` of the largest capacity is left on it, and
+the value returned is the exact sum over the minimum cut, not what was pushed.
+
+References: Dinic, Soviet Math. Doklady 11 (1970); Ford, Fulkerson, Canadian J. Math. 8 (1956).
+Not done: multicommodity flow, flows with costs, network coding's or tree packing's achievability.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from heapq import heappop, heappush
+
+from mcastplan.model.topology import Arc, Graph, Node
+
+DUST = 1e-12
+
+
+def max_flow(
+    graph: Graph,
+    capacity_bps: Sequence[float],
+    source: Node,
+    sink: Node,
+    limit: float = math.inf,
+) -> tuple[float, list[Arc]]:
+    """(maximum flow [bit/s] but at most ``limit``, minimum cut's arcs; none where it got there).
+
+    ``capacity_bps`` by arc; below zero counts as zero. Of several minimum cuts, the one nearest to
+    the sink, in arc order.
+    """
+    return Flows(graph, capacity_bps, source).to(sink, limit)
+
+
+def negligible(capacity_bps: Sequence[float]) -> float:
+    """Rate [bit/s] that is rounding error beside these capacities."""
+    return DUST * max((c for c in capacity_bps if c < math.inf), default=0.0)
+
+
+def widest(graph: Graph, capacity_bps: Sequence[float], source: Node) -> list[float]:
+    """Bottleneck [bit/s] of the widest path to each node: 0 unreached, infinite at the source."""
+    out = graph.out
+    width = [0.0] * graph.size
+    width[source] = math.inf
+    done = bytearray(graph.size)
+    heap = [(-math.inf, source)]
+    while heap:
+        rate, u = heappop(heap)
+        if done[u]:
+            continue
+        done[u] = 1
+        rate = -rate
+        for v, _, arc in out[u]:
+            reached = capacity_bps[arc]
+            if reached > rate:
+                reached = rate
+            if reached > width[v]:
+                width[v] = reached
+                heappush(heap, (-reached, v))
+    return width
+
+
+class Flows:
+    """Questions about flows from one source to many sinks, each cheap where sources are near.
+
+    ``absorb`` adds a node to the source. That is sound for a node which the source can send at
+    least L to, as long as only cuts below L matter: a cut below L cannot lie between the two.
+    A question touches only nodes nearer to the sink than the nearest source (and the arcs it fills,
+    which it restores), so many sinks on one network cost little more than one.
+    """
+
+    def __init__(self, graph: Graph, capacity_bps: Sequence[float], source: Node) -> None:
+        self._graph = graph
+        self._capacity = [max(0.0, c) for c in capacity_bps]
+        self._left = self._capacity.copy()
+        self._full = negligible(capacity_bps)
+        self._source = bytearray(graph.size)
+        self._source[source] = 1
+
+    def absorb(self, node: Node) -> None:
+        """Count ``node`` as a source from now on."""
+        self._source[node] = 1
+
+    def to(self, sink: Node, limit: float = math.inf) -> tuple[float, list[Arc]]:
+        """As `max_flow`."""
+        if self._source[sink]:
+            return limit, []
+        touched: list[Arc] = []
+        try:
+            return self._push(sink, limit, touched)
+        finally:
+            for arc in touched:
+                self._left[arc] = self._capacity[arc]
+                self._left[arc ^ 1] = self._capacity[arc ^ 1]
+
+    def _push(self, sink: Node, limit: float, touched: list[Arc]) -> tuple[float, list[Arc]]:
+        flow = 0.0
+        while True:
+            level, starts = self._levels(sink)
+            if not starts:
+                cut = self._cut(level)
+                value = math.fsum(self._capacity[arc] for arc in cut)
+                return (value, cut) if value < limit else (limit, [])
+            dead: dict[Node, int] = {}
+            for start in starts:
+                while (path := self._path(start, sink, level, dead)) is not None:
+                    amount = min(min(map(self._left.__getitem__, path)), limit - flow)
+                    for arc in path:
+                        self._left[arc] -= amount
+                        self._left[arc ^ 1] += amount
+                    touched += path
+                    flow += amount
+                    if flow >= limit - self._full:
+                        return limit, []
+
+    def _levels(self, sink: Node) -> tuple[dict[Node, int], list[Node]]:
+        """Hops to the sink over arcs with room, and the nearest sources, if any is that near."""
+        into, left, full, source = self._graph.into, self._left, self._full, self._source
+        level = {sink: 0}
+        ring, hops = [sink], 0
+        starts: list[Node] = []
+        while ring and not starts:
+            hops += 1
+            nearer, ring = ring, []
+            for v in nearer:
+                for u, _, arc in into[v]:
+                    if u not in level and left[arc] > full:
+                        level[u] = hops
+                        (starts if source[u] else ring).append(u)
+        return level, starts
+
+    def _path(
+        self, start: Node, sink: Node, level: dict[Node, int], dead: dict[Node, int]
+    ) -> list[Arc] | None:
+        """Arcs down the levels. ``dead`` counts the arcs of a node that led nowhere this round."""
+        out, left, full = self._graph.out, self._left, self._full
+        path: list[Arc] = []
+        at = [start]
+        while at[-1] != sink:
+            u = at[-1]
+            arcs, below = out[u], level[u] - 1
+            number = dead.get(u, 0)
+            while number < len(arcs):
+                v, _, arc = arcs[number]
+                if level.get(v) == below and left[arc] > full:
+                    path.append(arc)
+                    at.append(v)
+                    break
+                number += 1
+            dead[u] = number
+            if number == len(arcs):
+                at.pop()
+                if not at:
+                    return None
+                path.pop()
+                dead[at[-1]] += 1
+        return path
+
+    def _cut(self, behind: dict[Node, int]) -> list[Arc]:
+        """Arcs with a capacity into the nodes that still reach the sink."""
+        return sorted(
+            arc
+            for v in behind
+            for u, _, arc in self._graph.into[v]
+            if u not in behind and self._capacity[arc] > self._full
+        )
