@@ -72,13 +72,12 @@ def cli(ctx: click.Context) -> None:
 
 def run(args: Sequence[str]) -> int:
     """Run one command; its exit code. Whatever goes wrong ends as one line on stderr."""
-    name = PROG
-    if f"_{PROG.upper()}_COMPLETE" in os.environ:
+    if f"_{PROG.upper()}_COMPLETE" in os.environ:  # the shell asks for completions
         cli.main(args=list(args), prog_name=PROG)
+    context = None
     try:
-        with cli.make_context(PROG, list(args)) as ctx:
-            name = f"{PROG} {ctx.invoked_subcommand}" if ctx.invoked_subcommand else PROG
-            code = cli.invoke(ctx)
+        with cli.make_context(PROG, list(args)) as context:
+            code = cli.invoke(context)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
@@ -88,19 +87,22 @@ def run(args: Sequence[str]) -> int:
         silence_stdout()
         return 0
     except KeyboardInterrupt:
-        complain(name, "interrupted")
+        complain(_name(context), "interrupted")
         return INTERRUPTED
     except Exception as error:
         if os.environ.get("MCASTPLAN_DEBUG"):
             traceback.print_exc()
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            context = error.ctx
         code, message = _explain(error)
-        complain(_usage_name(error) or name, message)
+        complain(_name(context), message)
         return code
 
 
-def _usage_name(error: Exception) -> str | None:
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    return context.command_path if context else None
+def _name(context: click.Context | None) -> str:
+    if context is None:
+        return PROG
+    return " ".join((context.command_path, *filter(None, (context.invoked_subcommand,))))
 
 
 def _explain(error: Exception) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import click
 
@@ -99,13 +100,11 @@ def timers(json_target: str | None) -> int:
         ]
         return _table(("timer", "default", "what it is [source]"), cells)
 
-    deliver(
-        {"schema": "mcastplan.timers/1", "presets": PRESETS, "timers": rows}, json_target, view
-    )
+    deliver({"schema": "mcastplan.timers/1", "presets": PRESETS, "timers": rows}, json_target, view)
     return 0
 
 
-def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """First column and last column left, numbers between them right."""
     from mcastplan.cli.show.page import Column, Page
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Callable
@@ -57,10 +56,11 @@ def emit(data: bytes | str) -> None:
     stream = sys.stdout
     if stream is None:  # closed by the caller
         return
-    raw = data.encode(stream.encoding or "utf-8", "backslashreplace") if isinstance(data, str) else data
+    if isinstance(data, str):
+        data = data.encode(stream.encoding or "utf-8", "backslashreplace")
     try:
         stream.flush()
-        stream.buffer.write(raw)
+        stream.buffer.write(data)
         stream.buffer.flush()
     except BrokenPipeError:
         silence_stdout()
@@ -79,9 +79,8 @@ def check_target(target: str | None, source: str | None = None) -> None:
             raise UsageError(f"--json {target or repr(target)}: not a file name")
         if not path.parent.is_dir():
             raise UsageError(f"--json {target}: there is no folder {path.parent}; make it first")
-        if source is not None and path.exists() and Path(source).exists():
-            if path.samefile(source):
-                raise UsageError(f"--json {target}: this is the scenario; name another file")
+        if source and path.exists() and Path(source).exists() and path.samefile(source):
+            raise UsageError(f"--json {target}: this is the scenario; name another file")
         if not os.access(path if _is_special(path) else path.resolve().parent, os.W_OK):
             raise UsageError(f"--json {target}: its folder cannot be written; name another one")
     except (OSError, ValueError) as error:
@@ -97,7 +96,7 @@ def write_file(target: str, data: bytes) -> None:
                 stream.write(data)
             return
         path = path.resolve()
-        beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+        beside = path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}.tmp")
         try:
             with beside.open("xb") as stream:
                 stream.write(data)

@@ -65,7 +65,8 @@ class _Bar:
                 transient=True,
             )
             what, fraction = self._state
-            task = bar.add_task(what, total=1.0, completed=fraction)
+            task = bar.add_task(what, total=1.0)
+            bar.update(task, completed=fraction)
             bar.start()
             self._drawn = (bar, task)
 

@@ -63,6 +63,7 @@ def demand(scenario: Scenario, routes: IgpRoutes, transfer: Transfer) -> Demand:
     index = scenario.topology.graph.index
     origin = index[transfer.origin]
     dist = routes.dist_from(origin)
+    routes.parents(origin)  # most paths asked for start here
     clouds, unreachable = [], []
     for name in transfer.clouds:
         cloud = scenario.cloud[name]

@@ -104,10 +104,12 @@ class Flows:
                 cut = self._cut(level)
                 value = math.fsum(self._capacity[arc] for arc in cut)
                 return (value, cut) if value < limit else (limit, [])
-            dead: dict[Node, int] = {}
+            tried: dict[Node, int] = {}
             for start in starts:
-                while (path := self._path(start, sink, level, dead)) is not None:
+                while (path := self._path(start, sink, level, tried)) is not None:
                     amount = min(min(map(self._left.__getitem__, path)), limit - flow)
+                    if amount == math.inf:
+                        return math.inf, []
                     for arc in path:
                         self._left[arc] -= amount
                         self._left[arc ^ 1] += amount
@@ -133,16 +135,16 @@ class Flows:
         return level, starts
 
     def _path(
-        self, start: Node, sink: Node, level: dict[Node, int], dead: dict[Node, int]
+        self, start: Node, sink: Node, level: dict[Node, int], tried: dict[Node, int]
     ) -> list[Arc] | None:
-        """Arcs down the levels. ``dead`` counts the arcs of a node that led nowhere this round."""
+        """Arcs down the levels. ``tried`` counts the arcs of a node that led nowhere this round."""
         out, left, full = self._graph.out, self._left, self._full
         path: list[Arc] = []
         at = [start]
         while at[-1] != sink:
             u = at[-1]
             arcs, below = out[u], level[u] - 1
-            number = dead.get(u, 0)
+            number = tried.get(u, 0)
             while number < len(arcs):
                 v, _, arc = arcs[number]
                 if level.get(v) == below and left[arc] > full:
@@ -150,13 +152,13 @@ class Flows:
                     at.append(v)
                     break
                 number += 1
-            dead[u] = number
+            tried[u] = number
             if number == len(arcs):
                 at.pop()
                 if not at:
                     return None
                 path.pop()
-                dead[at[-1]] += 1
+                tried[at[-1]] += 1
         return path
 
     def _cut(self, behind: dict[Node, int]) -> list[Arc]:

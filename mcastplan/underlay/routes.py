@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 from heapq import heappop, heappush
+from itertools import islice
 from typing import Literal
 
 from mcastplan.model.plan import Key
 from mcastplan.model.topology import Arc, Graph, Node
 from mcastplan.underlay.spf import distances, first_tree
+
+# Trees tried for a path between two nodes before a search: a scenario's first few origins.
+TREES_TRIED = 4
 
 
 def choose(key: Key, node: Node, count: int) -> int:
@@ -119,22 +123,31 @@ class IgpRoutes:
     def _first_path(self, source: Node, dest: Node) -> tuple[Arc, ...] | None:
         if source == dest:
             return ()
-        # A suffix of a lexicographically smallest shortest path is one too, so any tree already
-        # at hand answers for the nodes above ``dest`` in it.
-        tail = self.graph.tail
-        for root, parent in self._parent.items():
-            arcs, node = [], dest
-            while node not in (source, root) and parent[node] >= 0:
-                arcs.append(parent[node])
-                node = tail[parent[node]]
-            if node == source:
-                return tuple(reversed(arcs))
-            if root == source:
-                return None
+        if source in self._parent:
+            return self._up_tree(source, source, dest)
+        # A suffix of a lexicographically smallest shortest path is one too, so an origin's tree
+        # also answers for the nodes above ``dest`` in it.
+        for root in islice(self._parent, TREES_TRIED):
+            arcs = self._up_tree(root, source, dest)
+            if arcs is not None:
+                return arcs
         pair = source, dest
         if pair not in self._near:
             self._near[pair] = self._search(source, dest)
         return self._near[pair]
+
+    def _up_tree(self, root: Node, source: Node, dest: Node) -> tuple[Arc, ...] | None:
+        """Arcs from ``source`` down to ``dest`` in the root's tree; None if it is not above."""
+        parent, tail = self._parent[root], self.graph.tail
+        arcs, node = [], dest
+        while node != source:
+            arc = parent[node]
+            if arc < 0:
+                return None
+            arcs.append(arc)
+            node = tail[arc]
+        arcs.reverse()
+        return tuple(arcs)
 
     def _search(self, source: Node, dest: Node) -> tuple[Arc, ...] | None:
         """Dijkstra that stops at ``dest``: the branches of a tree are short, a full SPF is not."""

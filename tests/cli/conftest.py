@@ -83,7 +83,9 @@ def _transfer(name: str, slowest_s: float, clouds: int) -> TransferResult:
         completion_s=slowest_s,
         rate_bps=SIZE * 8 / slowest_s,
         ratio_to_bound=slowest_s / 551.2,
-        binding="cloud c47: ingress 10 Gb/s" if slowest_s < 600 else "arc P00->P01 100 Gb/s is full",
+        binding="cloud c47: ingress 10 Gb/s"
+        if slowest_s < 600
+        else "arc P00->P01 100 Gb/s is full",
         unreachable=(),
         clouds=tuple(rows),
     )
@@ -142,7 +144,7 @@ def scenario() -> Scenario:
 def awkward() -> tuple[Comparison, Scenario]:
     """Two transfers, one scheme ruled out, two clouds cut off, free text with markup in it."""
     comparison, scenario = make_comparison(3, ("delta", "push"))
-    unicast, ingress, pim, sr, bier = comparison.schemes
+    unicast, ingress, pim, sr, _bier = comparison.schemes
 
     def cut(scheme: SchemeResult) -> SchemeResult:
         transfers = tuple(

@@ -1,4 +1,4 @@
-"""A page of text and tables. Text from files is shown as it is: no markup, no control characters."""
+"""A page of text and tables; text from files is shown as it is, less control characters."""
 
 from __future__ import annotations
 
@@ -107,7 +107,8 @@ def aligned(columns: Sequence[str], rows: Iterable[Sequence[str]], indent: str =
     cells = [tuple(map(plain, row)) for row in (columns, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
-        indent + "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip()
+        indent
+        + "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip()
         for row in cells
     ]
 

@@ -1,0 +1,118 @@
+"""Topologies of the `topohub` package, read as the JSON files they are.
+
+topohub gives positions and kilometres, no capacities, and labels that are not unique. A `Seacable
+Waypoint` is a bend or joint of a sea cable, not a router.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from mcastplan.errors import EnvironmentLacksError, ScenarioError
+from mcastplan.model.topology import NodeInfo
+from mcastplan.scenario.names import Namer
+from mcastplan.scenario.raw import RawLink, RawTopology
+from mcastplan.scenario.words import hint, shown
+
+_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+", re.ASCII)
+_KINDS = {
+    "Seacable Waypoint": "waypoint",
+    "Seacable Landing Point": "landing point",
+    "City": "city",
+}
+# Where topohub says its data came from (its providers/*.py, version 1.5.1).
+_ORIGINS = {
+    "backbone": "synthetic backbone by TopoGen, doi:10.1109/ICC.2015.7249292",
+    "caida": "CAIDA ITDK router-level data",
+    "gabriel": "synthetic Gabriel graph",
+    "sndlib": "SNDlib, doi:10.1002/net.20371",
+    "topozoo": "Internet Topology Zoo, doi:10.1109/JSAC.2011.111002",
+}
+
+
+class _Node(msgspec.Struct):
+    id: int | str
+    name: str | None = None
+    pos: tuple[float, float] | None = None
+    type: str = ""
+
+
+class _Edge(msgspec.Struct):
+    source: int | str
+    target: int | str
+    dist: float | None = None  # [km]
+
+
+class _Graph(msgspec.Struct):
+    nodes: list[_Node]
+    edges: list[_Edge]
+
+
+def _data() -> tuple[Path, str]:
+    try:
+        package = importlib.import_module("topohub")  # its __init__ imports nothing
+    except ImportError:
+        raise EnvironmentLacksError(
+            "the Python package topohub is not installed; run 'pip install topohub'"
+        ) from None
+    return Path(next(iter(package.__path__))) / "data", str(package.__version__)
+
+
+def topohub_names(group: str = "") -> tuple[str, ...]:
+    """``GROUP/NAME`` of every topohub topology, sorted; of one group when given."""
+    root, _ = _data()
+    files = (root / group).rglob("*.json")
+    return tuple(sorted(f.relative_to(root).with_suffix("").as_posix() for f in files))
+
+
+def raw_from_topohub(key: str, where: str = "topology") -> RawTopology:
+    """Read ``GROUP/NAME``. Raises `ScenarioError` when there is no such topology."""
+    root, version = _data()
+    path = root / f"{key}.json"
+    if not _KEY.fullmatch(key) or ".." in key or not path.is_file():
+        advice = hint(key, topohub_names())
+        what = f"topohub has no topology {shown(key)}"
+        raise ScenarioError(f"{what}{advice or '; write topohub:GROUP/NAME'}", where)
+    graph = msgspec.json.decode(path.read_bytes(), type=_Graph)
+    group = key.partition("/")[0]
+    planar = group == "gabriel" or not _on_earth(graph.nodes)
+    namer = Namer()
+    names: dict[int | str, str] = {}
+    nodes: list[NodeInfo] = []
+    for node in graph.nodes:
+        label = _clean(node.name or "")
+        name = names[node.id] = namer.name(label, node.id)
+        lon, lat = (None, None) if planar or node.pos is None else node.pos
+        kind = _KINDS.get(node.type, node.type.lower())
+        nodes.append(NodeInfo(name, label, lon, lat, kind))
+    links = [
+        RawLink(
+            a=names[edge.source],
+            b=names[edge.target],
+            distance_m=None if edge.dist is None else round(edge.dist * 1000),
+        )
+        for edge in graph.edges
+    ]
+    notes = []
+    if planar and group != "gabriel":
+        notes.append(
+            f"Positions in topohub's {key} are drawing coordinates, not degrees, and the distances"
+            " it computed from them are not real: read the delays as an example."
+        )
+    origin = _ORIGINS.get(group, group)
+    source = f"topohub {version} {key} ({origin})"
+    return RawTopology(key, nodes, links, source, "MIT (topohub)", notes)
+
+
+def _on_earth(nodes: Sequence[_Node]) -> bool:
+    positions = [node.pos for node in nodes if node.pos is not None]
+    return all(-180 <= lon <= 180 and -90 <= lat <= 90 for lon, lat in positions)
+
+
+def _clean(label: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in label).strip()

@@ -1,0 +1,56 @@
+"""The progress bar: only on a terminal, only after a while, and gone at the end."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+
+import pytest
+
+from mcastplan.cli.progress import progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    return stream
+
+
+def test_no_terminal_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with progress() as report:
+        assert report is None
+
+
+def test_quick_work_shows_nothing(terminal: Terminal) -> None:
+    with progress() as report:
+        assert report is not None
+        report("bier", 0.5)
+    assert terminal.getvalue() == ""
+
+
+def test_longer_work_shows_a_bar_that_vanishes(terminal: Terminal) -> None:
+    """The bar names what is done, as text; erasing its line (ESC [2K) is the last thing drawn."""
+    with progress(patience_s=0.01) as report:
+        assert report is not None
+        report("[b]bier", 0.5)
+        deadline = time.monotonic() + 10
+        while "[b]bier" not in terminal.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        report("[b]bier", 0.75)
+    drawn = terminal.getvalue()
+    assert "[b]bier" in drawn
+    assert "\x1b[2K" in drawn.rpartition("[b]bier")[2]
+
+
+def test_an_error_passes_through(terminal: Terminal) -> None:
+    with pytest.raises(ZeroDivisionError), progress(patience_s=0.0):
+        raise ZeroDivisionError
