@@ -54,13 +54,6 @@ def _link(link: FileLink, where: str, finder: NodeFinder) -> RawLink:
     a, b = finder.find(link.a, f"{where}.a"), finder.find(link.b, f"{where}.b")
     if a == b:
         raise ScenarioError(f"joins {shown(a)} to itself; remove it or change one end", where)
-    for key, reverse, forward in (
-        ("capacity", link.capacity_reverse, link.capacity),
-        ("metric", link.metric_reverse, link.metric),
-    ):
-        if reverse is not None and forward is None:
-            what = f"'{key}' is missing; give it where '{key}_reverse' is given"
-            raise ScenarioError(what, where)
     capacity = reverse_bps = None
     if link.capacity is not None:
         capacity = reverse_bps = quantities.rate(link.capacity, f"{where}.capacity")

@@ -11,7 +11,7 @@ from mcastplan.model.topology import NodeInfo
 
 MetricRule = Literal["delay", "hops", "explicit"]
 
-# Light in fibre: c / 1.468 is 204 km/ms. docs: 5 us per km, as ITU-T Y.1541 reckons.
+# Light in fibre: 299,792 km/s / 1.468 = 204 km/ms; ITU-T Y.1541 reckons 5 us per km.
 FIBRE_US_PER_KM = 5
 # ITU-T Y.1541: route length = air-route distance x 1.5 below 1,000 km, x 1.25 above 1,200 km.
 # One factor for all links keeps delays additive along a cable cut into pieces.

@@ -28,7 +28,7 @@ _KINDS = {
 # Where topohub says its data came from (its providers/*.py, version 1.5.1).
 _ORIGINS = {
     "backbone": "synthetic backbone by TopoGen, doi:10.1109/ICC.2015.7249292",
-    "caida": "CAIDA ITDK router-level data",
+    "caida": "CAIDA Ark, midar-iff of 2024-08",
     "gabriel": "synthetic Gabriel graph",
     "sndlib": "SNDlib, doi:10.1002/net.20371",
     "topozoo": "Internet Topology Zoo, doi:10.1109/JSAC.2011.111002",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -37,10 +36,10 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 
 
 def test_a_device_is_written_not_replaced() -> None:
-    before = os.stat("/dev/null")
+    before = Path("/dev/null").stat()
     check_target("/dev/null")
     write_file("/dev/null", b"gone")
-    assert os.stat("/dev/null").st_ino == before.st_ino
+    assert Path("/dev/null").stat().st_ino == before.st_ino
 
 
 def test_nothing_is_left_when_writing_fails(

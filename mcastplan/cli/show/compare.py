@@ -184,10 +184,10 @@ def _costs(page: Page, result: Comparison) -> None:
         Column("link\ncopies"),
         Column("core\ntraffic"),
         Column("origin\negress"),
-        Column("busiest\ncore arc"),
-        Column("state, worst\nrouter"),
+        Column("busiest\narc"),
+        Column("state,\nworst"),
         Column("state,\nall"),
-        Column("header\nB/packet"),
+        Column("header\nbytes"),
     ]
     priced = any(s.totals and s.totals.egress_usd is not None for s in result.schemes)
     if priced:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from mcastplan.cli.output import plain
 
 WIDTH = 100
+NARROW = 80  # a terminal with fewer columns wraps the lines itself
 
 
 class Column:
@@ -30,7 +31,8 @@ class Page:
 
         terminal = sys.stdout is not None and sys.stdout.isatty()
         if width is None:
-            width = min(WIDTH, shutil.get_terminal_size().columns) if terminal else WIDTH
+            seen = shutil.get_terminal_size().columns if terminal else WIDTH
+            width = max(NARROW, min(WIDTH, seen))
         self.width = width
         self._buffer = io.StringIO()
         self._console = Console(
@@ -77,6 +79,7 @@ class Page:
 
         ``strong`` is the row to be set in bold.
         """
+        from rich.measure import Measurement
         from rich.table import Table
         from rich.text import Text
 
@@ -94,7 +97,9 @@ class Page:
         for number, row in enumerate(rows):
             style = "bold" if number == strong else ""
             table.add_row(*(Text(plain(cell)) for cell in row), style=style)
-        self._console.print(table)
+        # Numbers are never cut: a table that cannot be squeezed runs over.
+        narrowest = Measurement.get(self._console, self._console.options, table).minimum
+        self._console.print(table, width=max(self.width, narrowest), crop=False)
 
     def text(self) -> str:
         """Everything so far, without blanks at the ends of lines."""

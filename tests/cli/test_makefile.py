@@ -1,0 +1,51 @@
+"""The Makefile: help by default, and one line for a Python that does not fit."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def make(root: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "--no-print-directory", *args],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_is_the_default_and_names_the_targets(root: Path) -> None:
+    done = make(root)
+    assert done.returncode == 0
+    for target in ("demo", "test", "check", "fix", "bench", "docs"):
+        assert f"make {target} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("version", "line"),
+    [
+        ("Python 3.10.4", "is Python 3.10.4"),
+        ("Python 3.14.0", "is Python 3.14.0"),
+        ("", "is not to be found"),
+    ],
+)
+def test_another_python_is_one_line_and_code_3(
+    root: Path, tmp_path: Path, version: str, line: str
+) -> None:
+    """A stand-in that prints a version and fails the question whether it is in range."""
+    python = tmp_path / "python-other"
+    if version:
+        python.write_text(f"#!/bin/sh\n[ \"$1\" = -V ] && echo '{version}'\n")
+        python.chmod(0o755)
+    done = make(root, "demo", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}")
+    first, second = done.stderr.splitlines()
+    assert first == (
+        f"mcastplan needs Python 3.11, 3.12 or 3.13; {python} {line}"
+        " (name another one: make PYTHON=python3.12)"
+    )
+    assert second.endswith("Error 3")  # make's own words; its exit code is always 2
+    assert not (tmp_path / "venv").exists()
