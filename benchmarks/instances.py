@@ -13,11 +13,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from mcastplan.model.cloud import Cloud
+from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Link, NodeInfo, Topology
+from mcastplan.model.transfer import Transfer
 
 KM_PER_POINT = 150.0  # mean spacing of routers; sets the scale of the delays
 US_PER_KM = 5.0
-CORE_BPS = 100e9
+GBPS = 1e9
+CORE_GBPS = 100
+SIZE_GB = 689
 INGRESS_GBPS = (10, 25, 40, 100, 200, 400)
 
 
@@ -67,8 +72,8 @@ def wan(nodes: int, seed: int = 0) -> Topology:
                 id=f"{names[u]}--{names[v]}",
                 a=names[u],
                 b=names[v],
-                capacity_bps=CORE_BPS,
-                capacity_reverse_bps=CORE_BPS,
+                capacity_bps=CORE_GBPS * GBPS,
+                capacity_reverse_bps=CORE_GBPS * GBPS,
                 delay_s=delay_us / 1e6,
                 metric=delay_us,
                 metric_reverse=delay_us,
@@ -101,47 +106,75 @@ def places(nodes: int, clouds: int, seed: int = 0) -> tuple[int, list[int]]:
     return chosen[0], chosen[1:]
 
 
-def scenario(nodes: int, clouds: int, seed: int = 0) -> dict[str, Any]:
-    """A whole scenario file (`mcastplan.scenario/1`, inline topology): one push to every cloud."""
+def scenario(nodes: int, clouds: int, seed: int = 0) -> Scenario:
+    """One push of 689 GB to every cloud; ingress and replicas differ from cloud to cloud."""
     topology = wan(nodes, seed)
     origin, pes = places(nodes, clouds, seed)
     random = Random(f"clouds {nodes} {clouds} {seed}")
+    sites = tuple(
+        Cloud(
+            name=f"cloud{number:04d}",
+            node=topology.nodes[pe].name,
+            ingress_bps=random.choice(INGRESS_GBPS) * GBPS,
+            replicas=random.randint(4, 32),
+            fabric_bps=400 * GBPS,
+        )
+        for number, pe in enumerate(pes)
+    )
+    push = Transfer(
+        name="push",
+        size_bytes=SIZE_GB * 10**9,
+        shards=1,
+        origin=topology.nodes[origin].name,
+        clouds=tuple(site.name for site in sites),
+        origin_egress_bps=CORE_GBPS * GBPS,
+    )
+    return Scenario(f"{topology.name}-{clouds}", topology, sites, (push,))
+
+
+def scenario_file(nodes: int, clouds: int, seed: int = 0) -> dict[str, Any]:
+    """The same as a file: `mcastplan.scenario/1` with the network inside."""
+    question = scenario(nodes, clouds, seed)
+    (push,) = question.transfers
     return {
         "schema": "mcastplan.scenario/1",
-        "name": f"{topology.name}-{clouds}",
+        "name": question.name,
         "topology": {
             "schema": "mcastplan.topology/1",
-            "name": topology.name,
-            "nodes": [{"name": node.name} for node in topology.nodes],
+            "name": question.topology.name,
+            "nodes": [{"name": node.name} for node in question.topology.nodes],
             "links": [
-                {"a": link.a, "b": link.b, "delay": f"{link.metric}us", "capacity": "100Gbps"}
-                for link in topology.links
+                {
+                    "a": link.a,
+                    "b": link.b,
+                    "delay": f"{link.metric}us",
+                    "capacity": f"{CORE_GBPS}Gbps",
+                }
+                for link in question.topology.links
             ],
         },
         "clouds": [
             {
-                "name": f"cloud{number:04d}",
-                "node": topology.nodes[pe].name,
-                "ingress": f"{random.choice(INGRESS_GBPS)}Gbps",
-                "replicas": random.randint(4, 32),
-                "fabric": "400Gbps",
+                "name": cloud.name,
+                "node": cloud.node,
+                "ingress": f"{cloud.ingress_bps / GBPS:.0f}Gbps",
+                "replicas": cloud.replicas,
+                "fabric": f"{cloud.fabric_bps / GBPS:.0f}Gbps",
             }
-            for number, pe in enumerate(pes)
+            for cloud in question.clouds
         ],
         "transfers": [
             {
-                "name": "push",
-                "size": "689GB",
-                "origin": {"node": topology.nodes[origin].name, "egress": "100Gbps"},
+                "name": push.name,
+                "size": f"{SIZE_GB}GB",
+                "origin": {"node": push.origin, "egress": f"{CORE_GBPS}Gbps"},
                 "to": "all",
             }
         ],
-        # Above 256 Set Identifiers at BSL 256 nothing changes here; 1,000 clouds need four.
-        "schemes": {"bier": {"bsl": 256}},
     }
 
 
 def write_scenario(folder: Path, nodes: int, clouds: int, seed: int = 0) -> Path:
     path = folder / f"{nodes}-{clouds}.json"
-    path.write_text(json.dumps(scenario(nodes, clouds, seed)), encoding="utf-8")
+    path.write_text(json.dumps(scenario_file(nodes, clouds, seed)), encoding="utf-8")
     return path

@@ -10,92 +10,20 @@ import math
 from bisect import bisect_left
 from collections.abc import Hashable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from operator import attrgetter
 
 import msgspec
 
 from mcastplan.fluid.rates import SAME, max_min
-from mcastplan.units import BITS_PER_BYTE
+from mcastplan.fluid.run import Run
+
+_RATE = attrgetter("rate_bps")
+_NUMBER = attrgetter("number")
 
 
 class Finished(msgspec.Struct, frozen=True):
     flow: Hashable
     at_s: float
-
-
-class _Run:
-    """One flow on one set of arcs. ``weights`` are of all its ``count`` together."""
-
-    __slots__ = (
-        "alive",
-        "anchor_s",
-        "cap_bps",
-        "count",
-        "finish_s",
-        "flow",
-        "held_s",
-        "hold",
-        "hold_since_s",
-        "number",
-        "rate_bps",
-        "remaining_bytes",
-        "start_s",
-        "weights",
-    )
-
-    def __init__(
-        self, flow: Hashable, number: int, size_bytes: float, count: int, cap_bps: float, now_s: float
-    ) -> None:
-        self.flow = flow
-        self.number = number
-        self.count = count
-        self.cap_bps = cap_bps
-        self.start_s = now_s
-        self.held_s: dict[int | None, float] = {}  # how long each arc bound it, until hold_since_s
-        self.remaining_bytes = size_bytes  # at anchor_s, since when the rate is what it is
-        self.attach({}, now_s)
-
-    def attach(self, weights: Mapping[int, float], now_s: float) -> None:
-        self.weights = {arc: weight * self.count for arc, weight in weights.items()}
-        self.anchor_s = self.hold_since_s = now_s
-        self.rate_bps = 0.0
-        self.hold: int | None = None
-        self.finish_s = math.inf
-        self.alive = True
-
-    def remaining_at(self, now_s: float) -> float:
-        elapsed = now_s - self.anchor_s
-        if elapsed <= 0:
-            return self.remaining_bytes
-        return max(0.0, self.remaining_bytes - self.rate_bps * elapsed / BITS_PER_BYTE)
-
-    def settle(self, now_s: float) -> None:
-        """Book what was done, and who bound it, up to now."""
-        self.remaining_bytes = self.remaining_at(now_s)
-        self.held_s = self.held_at(now_s)
-        self.anchor_s = self.hold_since_s = now_s
-
-    def held_at(self, now_s: float) -> dict[int | None, float]:
-        held = dict(self.held_s)
-        held[self.hold] = held.get(self.hold, 0.0) + now_s - self.hold_since_s
-        return held
-
-    def set_rate(self, rate_bps: float, hold: int | None, now_s: float) -> bool:
-        """True where the time of its end changes."""
-        if hold != self.hold:
-            self.held_s = self.held_at(now_s)
-            self.hold, self.hold_since_s = hold, now_s
-        if rate_bps == self.rate_bps and self.finish_s < math.inf:
-            return False
-        self.remaining_bytes = self.remaining_at(now_s)
-        self.anchor_s = now_s
-        self.rate_bps = rate_bps
-        if self.remaining_bytes <= 0 or rate_bps == math.inf:
-            self.finish_s = now_s
-        elif rate_bps > 0:
-            self.finish_s = now_s + self.remaining_bytes * BITS_PER_BYTE / rate_bps
-        else:
-            self.finish_s = math.inf
-        return True
 
 
 class Fluid:
@@ -117,14 +45,15 @@ class Fluid:
         self._used = [0.0] * len(self._room)
         self._peak: dict[int, float] = {}
         self._touched: set[int] = set()  # arcs whose use changed since time last moved
-        self._runs: dict[Hashable, _Run] = {}
-        self._past: dict[Hashable, _Run] = {}
-        self._ranked: list[_Run] = []  # by rate; all of them have one
-        self._fresh: list[_Run] = []  # started or rerouted, not yet given a rate
+        self._runs: dict[Hashable, Run] = {}
+        self._past: dict[Hashable, Run] = {}
+        self._ranked: list[Run] = []  # by rate; all of them have one
+        self._fresh: list[Run] = []  # started or rerouted, not yet given a rate
         self._stale = False
         self._right_below_bps = math.inf  # rates under it hold, whatever has changed
+        self._incidences = 0  # arcs x flows running
         self._churn = 0  # arcs x flows taken off since all was last summed afresh
-        self._ends: list[tuple[float, int, _Run]] = []  # heap; an entry holds if finish_s agrees
+        self._ends: list[tuple[float, int, Run]] = []  # heap; an entry holds if finish_s agrees
         self._pushes = 0
         self._starts = 0
 
@@ -140,22 +69,21 @@ class Fluid:
         the arc for one byte of one of them."""
         if flow in self._runs:
             raise ValueError(f"flow {flow!r} is running")
-        if size_bytes < 0 or count < 1 or rate_cap_bps < 0:
-            raise ValueError(f"flow {flow!r}: size, count or rate cap is out of range")
         self._starts += 1
-        run = _Run(flow, self._starts, size_bytes, count, rate_cap_bps, self.now_s)
+        self._attach(Run(flow, self._starts, weights, size_bytes, count, rate_cap_bps, self.now_s))
         self._past.pop(flow, None)
-        self._attach(run, weights)
 
     def reroute(self, flow: Hashable, weights: Mapping[int, float]) -> None:
         """Move a running flow to other arcs; what is done stays done."""
         run = self._runs[flow]
-        _check(flow, weights)
-        self._detach(run)
-        # The old place in ranks and heap keeps the dead run; the flow lives on in a new one.
-        moved = _Run(flow, run.number, run.remaining_bytes, run.count, run.cap_bps, self.now_s)
+        run.settle(self.now_s)
+        # A dead run may linger in the ranks and the heap, so the flow lives on as another.
+        moved = Run(
+            flow, run.number, weights, run.remaining_bytes, run.count, run.cap_bps, self.now_s
+        )
         moved.start_s, moved.held_s = run.start_s, run.held_s
-        self._attach(moved, weights)
+        self._detach(run)
+        self._attach(moved)
 
     def stop(self, flow: Hashable) -> None:
         """Take a running flow off; what it had not yet sent stays in `remaining_bytes`."""
@@ -184,14 +112,7 @@ class Fluid:
         done: list[Finished] = []
         while (at_s := self.next_finish_s()) <= time_s and at_s < math.inf:
             self._advance(at_s)
-            ending = []
-            while self._ends and self._ends[0][0] <= at_s + SAME * (at_s - self._ends[0][2].start_s):
-                finish_s, _, run = heappop(self._ends)
-                if run.alive and run.finish_s == finish_s:
-                    self._detach(run)
-                    run.remaining_bytes = 0.0
-                    ending.append(run)
-            for run in sorted(ending, key=_number):
+            for run in sorted(self._take_ending(at_s), key=_NUMBER):
                 self._past[run.flow] = run
                 done.append(Finished(run.flow, at_s))
         if time_s < math.inf:
@@ -223,26 +144,37 @@ class Fluid:
         """The most that wire rate and background took together at any time so far."""
         return max(self._peak.get(arc, 0.0), self._background.get(arc, 0.0))
 
-    def _find(self, flow: Hashable) -> _Run:
+    def _find(self, flow: Hashable) -> Run:
         return self._runs[flow] if flow in self._runs else self._past[flow]
 
-    def _attach(self, run: _Run, weights: Mapping[int, float]) -> None:
-        _check(run.flow, weights)
-        run.attach(weights, self.now_s)
+    def _take_ending(self, at_s: float) -> list[Run]:
+        """Take off the flows that end now, or so soon that only rounding tells it from now."""
+        ending, ends = [], self._ends
+        while ends and ends[0][0] <= at_s + SAME * (at_s - ends[0][2].start_s):
+            finish_s, _, run = heappop(ends)
+            if run.alive and run.finish_s == finish_s:
+                self._detach(run)
+                run.remaining_bytes = 0.0
+                ending.append(run)
+        return ending
+
+    def _attach(self, run: Run) -> None:
         self._runs[run.flow] = run
+        self._incidences += len(run.weights)
         self._fresh.append(run)
         self._stale = True
         self._right_below_bps = 0.0
 
-    def _detach(self, run: _Run) -> None:
+    def _detach(self, run: Run) -> None:
         run.settle(self.now_s)
         run.alive = False
         del self._runs[run.flow]
+        self._incidences -= len(run.weights)
         self._take_off(run)
         self._stale = True
         self._right_below_bps = min(self._right_below_bps, run.rate_bps)
 
-    def _take_off(self, run: _Run) -> None:
+    def _take_off(self, run: Run) -> None:
         if run.rate_bps < math.inf:
             used = self._used
             for arc, weight in run.weights.items():
@@ -275,12 +207,12 @@ class Fluid:
         self._stale = False
         # Sums kept by subtraction drift, so all is summed afresh once as much has been taken off
         # as is there: that at most doubles the work.
-        if self._churn > sum(len(run.weights) for run in self._ranked):
+        if self._churn > self._incidences:
             self._right_below_bps = 0.0
         below = self._right_below_bps
         self._right_below_bps = math.inf
         ranked = self._ranked
-        cut = bisect_left(ranked, below * (1 - SAME), key=_rate) if below > 0 else 0
+        cut = bisect_left(ranked, below * (1 - SAME), key=_RATE) if below > 0 else 0
         again = [run for run in ranked[cut:] if run.alive]
         del ranked[cut:]
         if cut:
@@ -293,14 +225,14 @@ class Fluid:
         self._fresh.clear()
         if again:
             self._rate(again)
-            again.sort(key=_rate)
+            again.sort(key=_RATE)
             ranked += again
 
-    def _rate(self, runs: list[_Run]) -> None:
+    def _rate(self, runs: list[Run]) -> None:
         rates, holds = max_min(
             [run.weights for run in runs], [run.cap_bps for run in runs], self._room, self._used
         )
-        used, ends = self._used, self._ends
+        used, ends = self._used, []
         for run, rate, hold in zip(runs, rates, holds, strict=True):
             if run.set_rate(rate, hold, self.now_s) and run.finish_s < math.inf:
                 self._pushes += 1
@@ -308,4 +240,18 @@ class Fluid:
             if rate < math.inf:
                 for arc, weight in run.weights.items():
                     used[arc] += weight * rate
-            self._touched.update(run.weights)
+                self._touched.update(run.weights)
+        if len(ends) > len(self._ends) // 4 or len(self._ends) > 2 * len(self._runs):
+            # Many new ends, or many old ones that no longer hold: cheaper to sort out at once.
+            ends += [end for end in self._ends if end[2].alive and end[2].finish_s == end[0]]
+            heapify(ends)
+            self._ends = ends
+        else:
+            for end in ends:
+                heappush(self._ends, end)
+
+
+def _left(capacity_bps: float, background_bps: float) -> float:
+    """What background leaves; nothing, where only rounding separates the two."""
+    left = capacity_bps - background_bps
+    return left if left > SAME * capacity_bps or capacity_bps == math.inf else 0.0

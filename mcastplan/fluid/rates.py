@@ -23,11 +23,11 @@ def max_min(
 ) -> tuple[list[float], list[int | None]]:
     """Rate of every flow [bit/s], and the arc that holds it there (None: its cap, or nothing).
 
-    ``weights[i][arc]`` is what one bit/s of flow ``i`` takes of ``arc``, > 0. ``room_bps`` by arc is
-    what flows may take in all, ``used_bps`` what flows outside this problem take of it. All rates
-    rise together; where an arc is full, or a cap reached, the flows concerned stop. Of arcs that
-    fill together, the one with the smallest number is said to hold the flow; an arc goes before a
-    cap. A flow that nothing holds has an infinite rate.
+    ``weights[i][arc]`` is what one bit/s of flow ``i`` takes of ``arc``, > 0. ``room_bps`` by arc
+    is what flows may take in all, ``used_bps`` what flows outside this problem take of it. All
+    rates rise together; where an arc is full, or a cap reached, the flows concerned stop. Of arcs
+    that fill together, the one with the smallest number is said to hold the flow; an arc goes
+    before a cap. A flow that nothing holds has an infinite rate.
     """
     filling = _Filling(weights, room_bps, used_bps)
     # Caps are heap entries behind the arcs: flow i's cap is entry len(room_bps) + i.

@@ -39,7 +39,8 @@ def complete(raw: RawTopology, underlay: Underlay) -> LoadedTopology:
     notes += _fill_capacities(raw.links, underlay.capacity_bps)
     if underlay.metric == "explicit":
         _check_metrics(raw.links)
-    nodes, links, merged = raw.nodes, raw.links, ()
+    nodes, links = raw.nodes, raw.links
+    merged: tuple[str, ...] = ()
     if underlay.waypoints == "merge":
         outcome = merge_waypoints(nodes, links)
         nodes, links, merged = outcome.nodes, outcome.links, outcome.removed

@@ -66,6 +66,11 @@ class Namer:
         self._taken: set[str] = set()
         self._next: dict[tuple[str, int], int] = {}  # (stem, digits) -> next number to try
 
+    def keep(self, name: str) -> str:
+        """Take a valid name as it is; ahead of all others, so that it is free."""
+        self._taken.add(name)
+        return name
+
     def name(self, label: str, node_id: object) -> str:
         """Slug of ``label``, else ``n<id>``; where taken, the next free ``-2``, ``-3``, ..."""
         base = slug(label) or f"n{slug(str(node_id))}"[:MAX_NAME].rstrip("-._")
@@ -118,10 +123,8 @@ class NodeFinder:
 
     def find_pe(self, reference: str, where: str) -> str:
         """The name of a node that may be a PE: any but a cable waypoint."""
-        if reference in self._merged or (name := self.find(reference, where)) is None:
-            what = f"{shown(reference)} is a cable waypoint, not a router, and cannot be a PE"
-            raise ScenarioError(f"{what}; choose a node on land", where)
-        if self._nodes[name].kind == "waypoint":
+        name = "" if reference in self._merged else self.find(reference, where)
+        if not name or self._nodes[name].kind == "waypoint":
             what = f"{shown(reference)} is a cable waypoint, not a router, and cannot be a PE"
             raise ScenarioError(f"{what}; choose a node on land", where)
         return name

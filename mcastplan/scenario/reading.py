@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import stat
 from pathlib import Path
 from typing import NoReturn
@@ -39,13 +38,13 @@ class Document:
 
 
 def read_document(path: Path, name: str) -> Document:
-    """Read one YAML or JSON (``.json``) file. Raises `ScenarioError`; ``name`` is what it calls it."""
+    """Read one YAML or JSON (``.json``) file, called ``name``. Raises `ScenarioError`."""
     return Document(name, _text(path, name), path.suffix.lower() == ".json")
 
 
 def _text(path: Path, name: str) -> str:
     try:
-        mode = os.stat(path).st_mode
+        mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise ScenarioError("is a folder; name the file in it", source=name)
         if not stat.S_ISREG(mode):

@@ -72,7 +72,8 @@ class _Frame:
     __slots__ = ("key", "keyed", "value")
 
     def __init__(self, value: Any, keyed: bool) -> None:
-        self.value, self.keyed, self.key = value, keyed, None
+        self.value, self.keyed = value, keyed
+        self.key: str | None = None
 
 
 def _where(stack: list[_Frame]) -> str:
@@ -111,7 +112,7 @@ class _Builder:
 
     def scalar(self, event: Any) -> None:
         if event.anchor is not None or event.tag is not None:
-            raise self.extra(event)
+            raise self.unwanted(event)
         try:
             value = scalar(event.value) if event.implicit[0] else event.value
         except ValueError as error:
@@ -129,7 +130,7 @@ class _Builder:
 
     def open(self, event: Any, keyed: bool) -> None:
         if event.anchor is not None or event.tag is not None:
-            raise self.extra(event)
+            raise self.unwanted(event)
         if self.key_due():
             raise self.error("a mapping or list is used as a key; a key is text", event)
         if len(self.stack) >= MAX_DEPTH:
@@ -139,7 +140,7 @@ class _Builder:
     def close(self) -> None:
         self.add(self.stack.pop().value)
 
-    def extra(self, event: Any) -> ScenarioError:
+    def unwanted(self, event: Any) -> ScenarioError:
         if event.anchor is not None:
             return self.error(f"anchor &{event.anchor[:40]}: write the value out instead", event)
         return self.error(f"tag {event.tag[:60]}: remove it; values are plain YAML", event)

@@ -1,0 +1,134 @@
+"""Clouds and transfers: from the file's text to the model's nouns."""
+
+from __future__ import annotations
+
+import math
+
+from mcastplan.errors import ScenarioError
+from mcastplan.model.cloud import Cloud
+from mcastplan.model.transfer import Transfer
+from mcastplan.scenario import quantities
+from mcastplan.scenario.catalogue import SHARD_BYTES, find_engine, find_model, shards_of
+from mcastplan.scenario.files import FileCloud, FileTransfer
+from mcastplan.scenario.names import NodeFinder, check_name
+from mcastplan.scenario.words import hint, shown
+from mcastplan.units import show_size
+
+
+def _rate_or_unlimited(text: str | None, where: str) -> float:
+    return math.inf if text is None else quantities.rate(text, where)
+
+
+def _check_unique(name: str, where: str, seen: dict[str, str]) -> None:
+    check_name(name, f"{where}.name")
+    if name in seen:
+        what = f"the name {shown(name)} is already {seen[name]}; rename one"
+        raise ScenarioError(what, f"{where}.name")
+    seen[name] = where
+
+
+def decode_clouds(
+    files: list[FileCloud], finder: NodeFinder, notes: list[str]
+) -> tuple[Cloud, ...]:
+    """Clouds, sorted by name. Raises `ScenarioError`; adds to ``notes``."""
+    seen: dict[str, str] = {}
+    clouds = []
+    for i, file in enumerate(files):
+        where = f"clouds[{i}]"
+        _check_unique(file.name, where, seen)
+        clouds.append(_cloud(file, where, finder))
+    for cloud in sorted(clouds, key=lambda cloud: cloud.name):
+        _note_namesakes(f"Cloud {cloud.name}", cloud.node, finder, notes)
+    return tuple(sorted(clouds, key=lambda cloud: cloud.name))
+
+
+def _cloud(file: FileCloud, where: str, finder: NodeFinder) -> Cloud:
+    named = file.engine not in (None, "none")
+    engine = find_engine(str(file.engine), f"{where}.engine") if named else None
+    provision_s = engine.provision_s if engine else 0.0
+    if file.provision is not None:
+        provision_s = quantities.time(file.provision, f"{where}.provision")
+    return Cloud(
+        name=file.name,
+        node=finder.find_pe(file.node, f"{where}.node"),
+        ingress_bps=quantities.rate(file.ingress, f"{where}.ingress"),
+        egress_bps=_rate_or_unlimited(file.egress, f"{where}.egress"),
+        replicas=file.replicas,
+        fabric_bps=_rate_or_unlimited(file.fabric, f"{where}.fabric"),
+        fanout=file.fanout,
+        engine=engine,
+        provision_s=provision_s,
+    )
+
+
+def _note_namesakes(who: str, node: str, finder: NodeFinder, notes: list[str]) -> None:
+    if others := finder.namesakes(node):
+        nodes = "node has" if others == 1 else "nodes have"
+        notes.append(f"{who} is on the node named {node}; {others} more {nodes} that label.")
+
+
+def decode_transfers(
+    files: list[FileTransfer], clouds: tuple[Cloud, ...], finder: NodeFinder, notes: list[str]
+) -> tuple[Transfer, ...]:
+    """Transfers, sorted by name. Raises `ScenarioError`; adds to ``notes``."""
+    known = {cloud.name for cloud in clouds}
+    seen: dict[str, str] = {}
+    transfers = []
+    for i, file in enumerate(files):
+        where = f"transfers[{i}]"
+        _check_unique(file.name, where, seen)
+        transfers.append(_transfer(file, where, known, finder))
+    transfers.sort(key=lambda transfer: transfer.name)
+    for transfer in transfers:
+        _note_namesakes(f"The origin of {transfer.name}", transfer.origin, finder, notes)
+        if transfer.load == "streamed" and transfer.model is None:
+            notes.append(
+                f"Transfer {transfer.name} is cut into {transfer.shards} files of"
+                f" {show_size(SHARD_BYTES)} at most, the default shard size of Hugging Face"
+                " save_pretrained; streamed loading overlaps file by file."
+            )
+    return tuple(transfers)
+
+
+def _transfer(file: FileTransfer, where: str, known: set[str], finder: NodeFinder) -> Transfer:
+    if (file.model is None) == (file.size is None):
+        both = "both 'model' and 'size' are given" if file.model else "'model' or 'size' is missing"
+        raise ScenarioError(f"{both}; give one of them", where)
+    if file.model is not None:
+        model = find_model(file.model, f"{where}.model")
+        size_bytes, shards = model.size_bytes, model.shards
+    else:
+        size_bytes = quantities.size(str(file.size), f"{where}.size")
+        shards = shards_of(size_bytes)
+    origin = f"{where}.origin"
+    return Transfer(
+        name=file.name,
+        size_bytes=size_bytes,
+        shards=shards,
+        origin=finder.find_pe(file.origin.node, f"{origin}.node"),
+        clouds=_receivers(file.to, f"{where}.to", known),
+        origin_egress_bps=_rate_or_unlimited(file.origin.egress, f"{origin}.egress"),
+        start_s=quantities.time(file.start, f"{where}.start") if file.start is not None else 0.0,
+        load=file.load,
+        receivers=file.receivers,
+        ship_compile_cache=file.ship_compile_cache,
+        model=file.model,
+    )
+
+
+def _receivers(to: str | list[str], where: str, known: set[str]) -> tuple[str, ...]:
+    if to == "all":
+        return tuple(sorted(known))
+    if isinstance(to, str):
+        raise ScenarioError(f"{shown(to)} is not a list; write all, or [{to[:40]}]", where)
+    if not to:
+        raise ScenarioError("the list is empty; write all, or name at least one cloud", where)
+    seen: set[str] = set()
+    for i, name in enumerate(to):
+        if name not in known:
+            what = f"no cloud is called {shown(name)}{hint(name, known, 'clouds')}"
+            raise ScenarioError(what, f"{where}[{i}]")
+        if name in seen:
+            raise ScenarioError(f"cloud {shown(name)} is repeated; name it once", f"{where}[{i}]")
+        seen.add(name)
+    return tuple(sorted(seen))

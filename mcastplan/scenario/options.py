@@ -1,0 +1,180 @@
+"""Everything beside clouds and transfers: scheme options, timers, failures, background, prices."""
+
+from __future__ import annotations
+
+import math
+
+from mcastplan.errors import ScenarioError
+from mcastplan.model.failure import Failure
+from mcastplan.model.scenario import (
+    BierOptions,
+    PimOptions,
+    SchemeOptions,
+    SrP2mpOptions,
+    UnicastOptions,
+)
+from mcastplan.model.timers import TIMER_ROWS, Timers
+from mcastplan.model.topology import Topology
+from mcastplan.model.transfer import Background, Price
+from mcastplan.scenario import quantities
+from mcastplan.scenario.files import (
+    SCHEME_NAMES,
+    FileBackground,
+    FileFailure,
+    FilePrice,
+    FileSchemes,
+    FileTimers,
+)
+from mcastplan.scenario.names import NodeFinder
+from mcastplan.scenario.words import hint, shown
+
+
+def decode_schemes(file: FileSchemes, finder: NodeFinder) -> SchemeOptions:
+    """Options of all schemes. Raises `ScenarioError`."""
+    pim = file.pim_sm
+    where = "schemes.pim-sm"
+    if pim.mode == "asm" and pim.rp is None:
+        raise ScenarioError("'rp' is missing; mode: asm needs the node that is the RP", where)
+    limit_bps = PimOptions().register_limit_bps
+    if pim.register_limit is not None:
+        limit_bps = quantities.rate(pim.register_limit, f"{where}.register_limit")
+    only = None
+    if file.only is not None:
+        for i, name in enumerate(file.only):
+            if name in file.only[:i]:
+                what = f"scheme {shown(name)} is repeated; name it once"
+                raise ScenarioError(what, f"schemes.only[{i}]")
+        only = tuple(name for name in SCHEME_NAMES if name in file.only)
+    return SchemeOptions(
+        unicast=UnicastOptions(file.unicast.per),
+        pim_sm=PimOptions(
+            mode=pim.mode,
+            rp=None if pim.rp is None else finder.find(pim.rp, f"{where}.rp"),
+            spt_switchover=pim.spt_switchover,
+            register_limit_bps=limit_bps,
+        ),
+        sr_p2mp=SrP2mpOptions(file.sr_p2mp.dataplane, file.sr_p2mp.objective, file.sr_p2mp.update),
+        bier=BierOptions(file.bier.bsl, file.bier.bfr_ids, file.bier.ecmp, file.bier.sub_domain),
+        only=only,
+    )
+
+
+def decode_timers(file: str | FileTimers) -> Timers:
+    """A preset and what overrides it. Raises `ScenarioError`."""
+    if isinstance(file, str):
+        return decode_timers(FileTimers(preset=file))  # type: ignore[arg-type]
+    given = {row: getattr(file, row.key, None) for row in TIMER_ROWS}
+    overrides = {
+        row.field: quantities.time(text, f"timers.{row.key}")
+        for row, text in given.items()
+        if text is not None
+    }
+    return Timers(preset=file.preset, **overrides)
+
+
+def decode_failures(
+    files: list[FileFailure], topology: Topology, finder: NodeFinder
+) -> tuple[Failure, ...]:
+    """Failures in order of time, whatever their order in the file. Raises `ScenarioError`."""
+    if not files:
+        return ()
+    between: dict[frozenset[str], list[str]] = {}
+    for link in topology.links:
+        between.setdefault(frozenset((link.a, link.b)), []).append(link.id)
+    ids = {link.id for link in topology.links}
+    srlgs = {srlg for link in topology.links for srlg in link.srlgs}
+    failures = []
+    for i, file in enumerate(files):
+        where = f"failures[{i}]"
+        if not (file.links or file.nodes or file.srlgs):
+            raise ScenarioError("nothing fails; name links, nodes or srlgs", where)
+        links: set[str] = set()
+        for j, entry in enumerate(file.links):
+            place = f"{where}.links[{j}]"
+            if isinstance(entry, str):
+                links.add(_link_id(entry, place, ids))
+            else:
+                links.update(_between(entry, place, between, finder))
+        for j, srlg in enumerate(file.srlgs):
+            if srlg not in srlgs:
+                what = f"no link is in the SRLG {shown(srlg)}{hint(srlg, srlgs, 'SRLGs')}"
+                raise ScenarioError(what, f"{where}.srlgs[{j}]")
+        at_s = quantities.time(file.at, f"{where}.at") if file.at is not None else 0.0
+        up_at_s = None
+        if file.up_at is not None:
+            up_at_s = quantities.time(file.up_at, f"{where}.up_at")
+            if up_at_s <= at_s:
+                what = f"{shown(file.up_at)} is not after the failure; repair follows 'at'"
+                raise ScenarioError(what, f"{where}.up_at")
+        nodes = {finder.find(name, f"{where}.nodes[{j}]") for j, name in enumerate(file.nodes)}
+        failures.append(
+            Failure(
+                at_s=at_s,
+                links=tuple(sorted(links)),
+                nodes=tuple(sorted(nodes)),
+                srlgs=tuple(sorted(set(file.srlgs))),
+                kind=file.kind,
+                up_at_s=up_at_s,
+            )
+        )
+    return tuple(sorted(failures, key=_failure_order))
+
+
+def _failure_order(failure: Failure) -> tuple[object, ...]:
+    up_at_s = math.inf if failure.up_at_s is None else failure.up_at_s
+    return (failure.at_s, failure.links, failure.nodes, failure.srlgs, failure.kind, up_at_s)
+
+
+def _link_id(text: str, where: str, ids: set[str]) -> str:
+    if text not in ids:
+        advice = hint(text, ids, "links") or "; write [A, B] for the links between two nodes"
+        raise ScenarioError(f"no link has the id {shown(text)}{advice}", where)
+    return text
+
+
+def _between(
+    pair: list[str], where: str, between: dict[frozenset[str], list[str]], finder: NodeFinder
+) -> list[str]:
+    a, b = (finder.find(name, f"{where}[{k}]") for k, name in enumerate(pair))
+    found = between.get(frozenset((a, b)))
+    if found is None:
+        neighbours = sorted({end for ends in between if a in ends for end in ends if end != a})
+        what = f"no link joins {a} and {b}{hint(b, neighbours, f'{a} is joined to')}"
+        raise ScenarioError(what if neighbours else f"{what}; {a} has no links", where)
+    return found
+
+
+def decode_background(files: list[FileBackground], finder: NodeFinder) -> tuple[Background, ...]:
+    """Background traffic by (from, to). Raises `ScenarioError`."""
+    rows = []
+    for i, file in enumerate(files):
+        where = f"background[{i}]"
+        source, target = _ends(file.source, file.target, where, finder)
+        rows.append(Background(source, target, quantities.rate(file.rate, f"{where}.rate")))
+    return tuple(sorted(rows, key=lambda row: (row.source, row.target, row.rate_bps)))
+
+
+def decode_prices(
+    files: list[FilePrice], topology: Topology, finder: NodeFinder, notes: list[str]
+) -> tuple[Price, ...]:
+    """Prices by (from, to), each pair once. Raises `ScenarioError`; adds to ``notes``."""
+    rows: dict[tuple[str, str], Price] = {}
+    for i, file in enumerate(files):
+        where = f"prices[{i}]"
+        pair = _ends(file.source, file.target, where, finder)
+        if pair in rows:
+            what = f"a price from {pair[0]} to {pair[1]} is already given; keep one"
+            raise ScenarioError(what, where)
+        rows[pair] = Price(*pair, file.usd_per_gb)
+    arcs = {(link.a, link.b) for link in topology.links}
+    for source, target in sorted(rows):
+        if (source, target) not in arcs and (target, source) not in arcs:
+            notes.append(f"The price from {source} to {target} has no effect: no link joins them.")
+    return tuple(rows[pair] for pair in sorted(rows))
+
+
+def _ends(source: str, target: str, where: str, finder: NodeFinder) -> tuple[str, str]:
+    ends = finder.find(source, f"{where}.from"), finder.find(target, f"{where}.to")
+    if ends[0] == ends[1]:
+        raise ScenarioError(f"leads from {ends[0]} to itself; change one end", where)
+    return ends

@@ -1,0 +1,97 @@
+"""Stages of one replica, and the pipeline of streamed loading against a simulation of it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcastplan.evaluate.cold_start import replica_groups, streamed
+from mcastplan.model.cloud import Cloud, EngineProfile
+from mcastplan.model.results import ReplicaGroup
+from mcastplan.model.transfer import Transfer
+
+ENGINE = EngineProfile(
+    "test", verify_bps=80e9, load_bps=40e9, compile_s=70, compile_cached_s=5, graphs_s=60, warm_up_s=30
+)
+
+
+def group(load: str = "after", shards: int = 1, ship: bool = False, **changes: object) -> ReplicaGroup:
+    """100 GB = 8e11 bit over 20 s; verify takes 10 s and load 20 s in all."""
+    cloud = Cloud("c", "n", 40e9, replicas=4, engine=ENGINE, **changes)  # type: ignore[arg-type]
+    transfer = Transfer(
+        "push", 100 * 10**9, shards, "o", ("c",), load=load, ship_compile_cache=ship  # type: ignore[arg-type]
+    )
+    cached = cloud.fanout == "cache"
+    (only,) = replica_groups(
+        cloud, transfer, provision_s=7, setup_s=1, transfer_s=20, direct=False, cached=cached
+    )
+    return only
+
+
+def test_stages_after_the_last_byte() -> None:
+    found = group()
+    stages = found.stages
+    assert (stages.provision, stages.setup, stages.transfer, stages.fan_out) == (7, 1, 20, 0)
+    assert (stages.verify, stages.load) == (10, 20)
+    assert (stages.compile, stages.graphs, stages.warm_up) == (70, 60, 30)
+    assert found.ready_s == 7 + 1 + 20 + 10 + 20 + 70 + 60 + 30
+    assert (found.count, found.first, found.last) == (4, 0, 3)
+
+
+def test_a_shipped_compile_cache() -> None:
+    assert group(ship=True).stages.compile == 5
+
+
+def test_a_fabric_slower_than_the_uplink() -> None:
+    """8e11 bit at 10 Gb/s is 80 s, 60 s after the last byte has come to the cloud."""
+    assert group(fabric_bps=10e9).stages.fan_out == 60
+    assert group(fabric_bps=400e9).stages.fan_out == 0
+
+
+def test_a_cache_serves_all_replicas_at_once() -> None:
+    """4 x 8e11 bit over 400 Gb/s: 8 s."""
+    assert group(fabric_bps=400e9, fanout="cache").stages.fan_out == 8
+
+
+def test_streamed_loading_hides_behind_the_transfer() -> None:
+    """Ten shards: 1 s to verify and 2 s to load each; the arrival of 20 s is the slowest stage, or
+    as slow as the slowest, so only the last shard's 3 s are left."""
+    found = group(load="streamed", shards=10)
+    assert (found.stages.verify, found.stages.load) == (1, 2)
+    assert (found.overlapped.verify, found.overlapped.load) == (9, 18)
+
+
+def test_one_shard_cannot_be_streamed() -> None:
+    found = group(load="streamed", shards=1)
+    assert (found.stages.verify, found.stages.load) == (10, 20)
+
+
+seconds = st.floats(0.0, 1000.0)
+
+
+@given(arrival=seconds, verify=seconds, load=seconds, shards=st.integers(1, 60))
+def test_pipeline_against_its_simulation(
+    arrival: float, verify: float, load: float, shards: int
+) -> None:
+    verified = loaded = 0.0
+    for shard in range(1, shards + 1):
+        here = arrival * shard / shards
+        verified = max(here, verified) + verify / shards
+        loaded = max(verified, loaded) + load / shards
+    found = streamed(arrival, verify, load, shards)
+    assert min(found) >= -1e-9
+    assert found[0] <= verify + 1e-9 and found[1] <= load + 1e-9
+    assert math.isclose(arrival + sum(found), loaded, rel_tol=1e-9, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("engine", [None, ENGINE])
+def test_stages_sum_to_ready(engine: EngineProfile | None) -> None:
+    cloud = Cloud("c", "n", 1e9, engine=engine)
+    transfer = Transfer("push", 10**9, 3, "o", ("c",), load="streamed")
+    (found,) = replica_groups(
+        cloud, transfer, provision_s=0, setup_s=0, transfer_s=8.1, direct=True, cached=True
+    )
+    assert math.isclose(found.stages.total(), found.ready_s, abs_tol=1e-9)
