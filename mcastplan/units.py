@@ -20,9 +20,7 @@ _DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 RATE_UNITS: Mapping[str, Fraction] = {f"{p}bps": Fraction(f) for p, f in _DECIMAL.items()}
-SIZE_UNITS: Mapping[str, Fraction] = {
-    f"{p}B": Fraction(f) for p, f in (_DECIMAL | _BINARY).items()
-}
+SIZE_UNITS: Mapping[str, Fraction] = {f"{p}B": Fraction(f) for p, f in (_DECIMAL | _BINARY).items()}
 TIME_UNITS: Mapping[str, Fraction] = {
     "ns": Fraction(1, 10**9),
     "us": Fraction(1, 10**6),

@@ -28,6 +28,7 @@ def models(json_target: str | None) -> int:
                 (row.name, show_size(row.size_bytes), str(row.shards), row.precision, row.title)
                 for row in rows
             ],
+            text=True,
         )
 
     deliver({"schema": "mcastplan.models/1", "models": rows}, json_target, view)
@@ -48,26 +49,24 @@ def engines(json_target: str | None) -> int:
         return "-" if math.isinf(bps) else show_rate(bps)
 
     def view() -> str:
-        headings = (
-            *("engine", "provision", "verify", "load", "compile", "if cached"),
-            *("graphs", "warm-up", "hardware"),
-        )
+        cells = [
+            (
+                row.name,
+                show_time(row.provision_s),
+                rate(row.verify_bps),
+                rate(row.load_bps),
+                show_time(row.compile_s),
+                show_time(row.compile_cached_s),
+                show_time(row.graphs_s),
+                show_time(row.warm_up_s),
+            )
+            for row in rows
+        ]
+        headings = ("engine", "provision", "verify", "load", "compile", "if cached")
         return _table(
-            headings,
-            [
-                (
-                    row.name,
-                    show_time(row.provision_s),
-                    rate(row.verify_bps),
-                    rate(row.load_bps),
-                    show_time(row.compile_s),
-                    show_time(row.compile_cached_s),
-                    show_time(row.graphs_s),
-                    show_time(row.warm_up_s),
-                    row.hardware,
-                )
-                for row in rows
-            ],
+            (*headings, "graphs", "warm-up"),
+            cells,
+            notes=[f"{row.name}: {row.hardware}" for row in rows],
         )
 
     deliver({"schema": "mcastplan.engines/1", "engines": rows}, json_target, view)
@@ -98,17 +97,27 @@ def timers(json_target: str | None) -> int:
             (row.key, show_time(getattr(defaults, row.field)), f"{row.meaning} [{row.source}]")
             for row in TIMER_ROWS
         ]
-        return _table(("timer", "default", "what it is [source]"), cells)
+        return _table(("timer", "default", "what it is [source]"), cells, text=True)
 
     deliver({"schema": "mcastplan.timers/1", "presets": PRESETS, "timers": rows}, json_target, view)
     return 0
 
 
-def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """First column and last column left, numbers between them right."""
+def _table(
+    headings: tuple[str, ...],
+    rows: Sequence[tuple[str, ...]],
+    text: bool = False,
+    notes: Sequence[str] = (),
+) -> str:
+    """First column left, the others right; the last one left and wrapped if it is ``text``."""
     from mcastplan.cli.show.page import Column, Page
 
     page = Page()
     last = len(headings) - 1
-    page.table([Column(text, wrap=i == last) for i, text in enumerate(headings)], rows)
+    columns = [Column(heading, wrap=text and i == last) for i, heading in enumerate(headings)]
+    page.table(columns, rows)
+    if notes:
+        page.line()
+    for note in notes:
+        page.line(note)
     return page.text()

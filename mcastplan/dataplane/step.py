@@ -13,7 +13,7 @@ WRONG_INTERFACE = "RPF check: wrong interface"
 def step(
     plan: ReplicationPlan, routes: Routes, node: Node, arrived: Arc | None, packet: Packet
 ) -> Hop:
-    """What ``node`` does with ``packet`` that came over ``arrived`` (None: access arc or tunnel)."""
+    """One packet at one node; ``arrived`` None: from an access arc, or out of a tunnel."""
     if isinstance(packet, Steer):
         return _steer(plan, routes, node, packet)
     return _look_up(plan, routes, node, arrived, packet)

@@ -30,7 +30,9 @@ class Walk(msgspec.Struct, frozen=True):
     drops: tuple[tuple[Node, str], ...]
 
 
-def walk(graph: Graph, hop: HopAt, starts: Iterable[tuple[Node, Hashable]], ttl: int = MAX_TTL) -> Walk:
+def walk(
+    graph: Graph, hop: HopAt, starts: Iterable[tuple[Node, Hashable]], ttl: int = MAX_TTL
+) -> Walk:
     """Follow packets that enter the network at ``starts`` until each copy ends.
 
     Equal copies at one node advance together, so a loop that replicates costs no more than its
@@ -80,9 +82,7 @@ def walk_plan(plan: ReplicationPlan, routes: Routes, flow: Flow) -> Walk:
     return walk(routes.graph, hop, starts)
 
 
-def walk_tables(
-    graph: Graph, table: Callable[[Node], Table], origin: Node, flow: Flow
-) -> Walk:
+def walk_tables(graph: Graph, table: Callable[[Node], Table], origin: Node, flow: Flow) -> Walk:
     """One native packet of ``flow`` into the origin's PE, over the rendered tables."""
 
     def hop(node: Node, arrived: Arc | None, packet: Hashable) -> Hop:
@@ -104,7 +104,8 @@ def faults(graph: Graph, flow: Flow, found: Walk) -> tuple[str, ...]:
         elif got > 1:
             said.append(f"{names[node]} receives {got} copies")
     said += [
-        f"{names[node]} receives and is no receiver" for node in sorted(set(found.delivered) - wanted)
+        f"{names[node]} receives and is no receiver"
+        for node in sorted(set(found.delivered) - wanted)
     ]
     said += sorted({f"dropped at {names[node]}: {reason}" for node, reason in found.drops})
     return tuple(said)

@@ -28,9 +28,7 @@ def loads(plan: ReplicationPlan, routes: IgpRoutes) -> list[Load]:
     found = []
     for flow in plan.flows:
         walked = walk_plan(plan, routes, flow)
-        found.append(
-            {arc: (copies, walked.headers[arc]) for arc, copies in walked.copies.items()}
-        )
+        found.append({arc: (copies, walked.headers[arc]) for arc, copies in walked.copies.items()})
     return found
 
 
@@ -53,8 +51,7 @@ def flow_loads(
     for flow, load in zip(plan.flows, loads(plan, routes), strict=True):
         copies = {arc: each for arc, (each, _) in load.items()}
         weights = {
-            arc: wire_factor(payload, inner, each, headers)
-            for arc, (each, headers) in load.items()
+            arc: wire_factor(payload, inner, each, headers) for arc, (each, headers) in load.items()
         }
         for arc in (space.origin[plan.transfer], *map(space.cloud.__getitem__, flow.clouds)):
             copies[arc] = 1

@@ -78,7 +78,9 @@ def evaluate_scheme(context: Context, kind: type[Scheme], verify: bool) -> Schem
         totals=_totals(context.scenario, plans, links, state),
         notes=tuple(
             dict.fromkeys(
-                note for demand, plan in plans for note in scheme.notes(context.routes, demand, plan)
+                note
+                for demand, plan in plans
+                for note in scheme.notes(context.routes, demand, plan)
             )
         ),
     )
@@ -114,9 +116,7 @@ def _check_state(scenario: Scenario, state: Mapping[Node, int]) -> None:
             raise InfeasibleError(f"{name} would hold {entries} entries, over the limit of {limit}")
 
 
-def _planned(
-    context: Context, scheme: Scheme, demand: Demand, plan: ReplicationPlan
-) -> Planned:
+def _planned(context: Context, scheme: Scheme, demand: Demand, plan: ReplicationPlan) -> Planned:
     scenario = context.scenario
     transfer = _transfer(scenario, demand)
     terms = scheme.setup(context.routes, demand, plan) if transfer.receivers == "new" else {}
@@ -125,7 +125,9 @@ def _planned(
         plan=plan,
         loads=flow_loads(scenario, context.routes, context.space, plan),
         start_s=transfer.start_s,
-        provision_s=max((scenario.cloud[name].provision_s for name, _, _ in demand.clouds), default=0.0),
+        provision_s=max(
+            (scenario.cloud[name].provision_s for name, _, _ in demand.clouds), default=0.0
+        ),
         setup_terms=terms,
     )
 
@@ -187,7 +189,9 @@ def _transfer_result(
         rate_bps=demand.size_bytes * BITS_PER_BYTE / completion if completion else None,
         ratio_to_bound=ratio,
         binding=(
-            None if push.binding is None else context.space.words(push.binding, copies[push.binding])
+            None
+            if push.binding is None
+            else context.space.words(push.binding, copies[push.binding])
         ),
         unreachable=tuple(sorted({*demand.unreachable, *push.stalled})),
         clouds=tuple(clouds),

@@ -40,7 +40,7 @@ class Run:
     ) -> None:
         if min(weights.values(), default=1.0) <= 0:
             raise ValueError(f"flow {flow!r}: a weight is not above 0")
-        if size_bytes < 0 or count < 1 or cap_bps < 0:
+        if not (size_bytes >= 0 and count >= 1 and cap_bps >= 0):
             raise ValueError(f"flow {flow!r}: size, count or rate cap is out of range")
         self.flow = flow
         self.number = number

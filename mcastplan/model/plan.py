@@ -17,7 +17,7 @@ Key = Hashable  # what a node looks up: (S, G), a tree instance, a receiver
 
 
 class Steer(msgspec.Struct, frozen=True):
-    """"Each node by its own route towards ``dests``, one copy per next hop."
+    """ "Each node by its own route towards ``dests``, one copy per next hop."
 
     A destination delivers, or with ``lookup`` looks ``key`` up in its own entries (a replication
     SID, a Register at the RP). ``via`` is crossed first, whatever the route says (an adjacency

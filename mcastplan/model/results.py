@@ -93,7 +93,7 @@ class NodeState(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """``link_copies`` and ``wire_bytes`` over core arcs; ``egress_usd`` only where prices are given."""
+    """``link_copies`` and ``wire_bytes`` are of core arcs; ``egress_usd`` needs prices."""
 
     link_copies: int
     wire_bytes: float

@@ -88,7 +88,9 @@ class Topology(msgspec.Struct, frozen=True, dict=True):
         """``"DE->NL"``, with the link's number where several join the two."""
         graph = self.graph
         text = f"{self.nodes[graph.tail[arc]].name}->{self.nodes[graph.head[arc]].name}"
-        number = self.links[arc >> 1].id.rpartition("#")[2] if "#" in self.links[arc >> 1].id else ""
+        number = (
+            self.links[arc >> 1].id.rpartition("#")[2] if "#" in self.links[arc >> 1].id else ""
+        )
         return f"{text}#{number}" if number else text
 
 

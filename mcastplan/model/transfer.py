@@ -20,7 +20,7 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class Transfer(msgspec.Struct, frozen=True):
-    """One push. ``clouds`` are receiving cloud names, sorted. An origin is a node, never a cloud."""
+    """One push. ``clouds`` are names, sorted. An origin is a node, never a cloud."""
 
     name: str
     size_bytes: int

@@ -39,9 +39,7 @@ class SharedTree:
             if node != rp and (parts or not (kept[node] or node in local)):
                 pruned.add(node)
 
-        olist = {
-            node: _merge(kept.get(node, ()), oifs) for node, oifs in source.oifs.items()
-        }
+        olist = {node: _merge(kept.get(node, ()), oifs) for node, oifs in source.oifs.items()}
         # A router on the way to the RP whose olist is empty leaves the source tree.
         node = rp
         while node != origin and node in olist and not olist[node] and node not in local:
@@ -57,9 +55,7 @@ class SharedTree:
                 out = (*arcs, Steer(sg, (rp,), REGISTER_BYTES, lookup=True))
             self.entries[node, sg] = Entry(out, source.iif[node], node in local, "(S,G)")
         for node, oifs in shared.oifs.items():
-            self.entries[node, star] = Entry(
-                tuple(oifs), shared.iif[node], node in local, "(*,G)"
-            )
+            self.entries[node, star] = Entry(tuple(oifs), shared.iif[node], node in local, "(*,G)")
             if len(kept[node]) < len(oifs):
                 self.entries[node, rpt] = Entry(
                     kept[node], shared.iif[node], node in local, "(S,G,rpt)"

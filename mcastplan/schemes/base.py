@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-from mcastplan.model.plan import Demand, Flow, Key, ReplicationPlan, Routes, Section, Table
+from mcastplan.model.plan import Demand, Flow, Key, ReplicationPlan, Section, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Arc, Node
 from mcastplan.model.transfer import Transfer

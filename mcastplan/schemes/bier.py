@@ -109,17 +109,15 @@ class Bier:
             ids = sum(node in self.bfr_id for node in members)
             if ids:
                 rows.update(dict.fromkeys(members, ids))
-        for demand, _ in plans:
-            if demand.pes:
-                rows[demand.origin] = rows.get(demand.origin, 0) + 1
+        for each, _ in plans:
+            if each.pes:
+                rows[each.origin] = rows.get(each.origin, 0) + 1
         return dict(sorted(rows.items()))
 
     def table(
         self, routes: IgpRoutes, plans: Sequence[tuple[Demand, ReplicationPlan]], node: Node
     ) -> Table:
-        return BierTable(
-            routes, plans, node, self.bfr_id, self.bsl, self.sub_domain, self._spread
-        )
+        return BierTable(routes, plans, node, self.bfr_id, self.bsl, self.sub_domain, self._spread)
 
     def setup(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> dict[str, float]:
         return {

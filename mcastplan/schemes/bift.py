@@ -101,16 +101,16 @@ class BierTable:
             si, bit = (number - 1) // bsl, (number - 1) % bsl + 1
             self._bfers.setdefault(si, {})[bit] = bfer
         self._imposed: dict[str, list[BierPacket]] = {}
-        self._entropies: list[Key] = []
+        self._entropies: dict[int, list[tuple[str, Key]]] = {}  # by SI
         for demand, plan in plans:
             for origin, packet in plan.impose:
                 assert isinstance(packet, Steer)
-                self._entropies.append(packet.key)
+                si = (bfr_id[packet.dests[0]] - 1) // bsl
+                self._entropies.setdefault(si, []).append((demand.transfer, packet.key))
                 if origin == node:
-                    first = bfr_id[packet.dests[0]]
                     bits = bitstring((bfr_id[dest] - 1) % bsl + 1 for dest in packet.dests)
                     self._imposed.setdefault(demand.transfer, []).append(
-                        BierPacket((first - 1) // bsl, bits, packet.key, packet.header_bytes)
+                        BierPacket(si, bits, packet.key, packet.header_bytes)
                     )
         self._bifts: dict[tuple[int, Key], dict[int, BiftRow]] = {}
 
@@ -137,37 +137,36 @@ class BierTable:
         return forward_bits(self._bift(packet.si, packet.entropy), packet)
 
     def sections(self) -> tuple[Section, ...]:
-        names, head = self._routes.graph.names, self._routes.graph.head
-        digits = self._bsl // 4
-        code = self._bsl.bit_length() - 6  # RFC 8296: log2(BSL) - 5
-        sections = []
-        if self._imposed:
-            rows = tuple(
-                (transfer, str(packet.si), f"{packet.bits:0{digits}x}")
-                for transfer, packets in self._imposed.items()
-                for packet in packets
-            )
-            sections.append(Section("BFIR", ("transfer", "SI", "BitString"), rows))
+        sections = [self._imposition()] if self._imposed else []
         for si in self._bfers:
-            bift_id = code << 16 | self._sub_domain << 8 | si
-            hashed = self._routes.ecmp == "hash"
-            entropies = [key for key in self._entropies if key[-1] == si] if hashed else [None]  # type: ignore[index]
-            for entropy in entropies:
-                table = self._bift(si, entropy)
-                title = f"BIFT 0x{bift_id:05x} (sub-domain {self._sub_domain}, BSL {self._bsl}, SI {si})"
-                if hashed:
-                    title += f", entropy of {entropy[1]}"  # type: ignore[index]
-                rows = tuple(
-                    (
-                        str(self._bfr_id[row.bfer]),
-                        f"{si}:{bit}",
-                        names[row.bfer],
-                        f"{row.f_bm:0{digits}x}",
-                        "self" if row.arc is None else names[head[row.arc]],
-                    )
-                    for bit, row in table.items()
-                )
-                sections.append(
-                    Section(title, ("BFR-id", "SI:bit", "BFER", "F-BM", "BFR-NBR"), rows)
-                )
+            if self._routes.ecmp == "first":
+                sections.append(self._bift_section(si, None, ""))
+                continue
+            for transfer, entropy in self._entropies.get(si, ()):
+                sections.append(self._bift_section(si, entropy, f", entropy of {transfer}"))
         return tuple(sections)
+
+    def _imposition(self) -> Section:
+        rows = tuple(
+            (transfer, str(packet.si), f"{packet.bits:0{self._bsl // 4}x}")
+            for transfer, packets in self._imposed.items()
+            for packet in packets
+        )
+        return Section("BFIR", ("transfer", "SI", "BitString"), rows)
+
+    def _bift_section(self, si: int, entropy: Key, suffix: str) -> Section:
+        names, head = self._routes.graph.names, self._routes.graph.head
+        code = self._bsl.bit_length() - 6  # RFC 8296: log2(BSL) - 5
+        bift_id = code << 16 | self._sub_domain << 8 | si
+        rows = tuple(
+            (
+                str(self._bfr_id[row.bfer]),
+                f"{si}:{bit}",
+                names[row.bfer],
+                f"{row.f_bm:0{self._bsl // 4}x}",
+                "self" if row.arc is None else names[head[row.arc]],
+            )
+            for bit, row in self._bift(si, entropy).items()
+        )
+        title = f"BIFT 0x{bift_id:05x}: sub-domain {self._sub_domain}, BSL {self._bsl}, SI {si}"
+        return Section(title + suffix, ("BFR-id", "SI:bit", "BFER", "F-BM", "BFR-NBR"), rows)

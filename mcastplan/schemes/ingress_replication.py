@@ -130,5 +130,7 @@ class TunnelTable:
             for copy in copies
             if copy.dest != self._node
         )
-        flood = Section("flood list (head-end replication)", ("transfer", "egress PE", "tunnel"), rows)
+        flood = Section(
+            "flood list (head-end replication)", ("transfer", "egress PE", "tunnel"), rows
+        )
         return (flood, self._fib.section("FIB"))

@@ -82,9 +82,7 @@ class MrouteTable:
         else:
             assert isinstance(packet, Native)
             flow = packet.flow
-        entry = next(
-            (self._rows[flow, kind] for kind in KINDS if (flow, kind) in self._rows), None
-        )
+        entry = next((self._rows[flow, kind] for kind in KINDS if (flow, kind) in self._rows), None)
         if entry is None:
             return Hop(drops=(NO_STATE,))
         if arrived is not None and entry.iif is not None and arrived != entry.iif:
@@ -119,6 +117,8 @@ class MrouteTable:
     def _to(self, entry: Entry) -> str:
         names, head = self._graph.names, self._graph.head
         return ", ".join(
-            f"Register to {names[branch.dests[0]]}" if isinstance(branch, Steer) else names[head[branch]]
+            f"Register to {names[branch.dests[0]]}"
+            if isinstance(branch, Steer)
+            else names[head[branch]]
             for branch in entry.out
         )

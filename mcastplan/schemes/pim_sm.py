@@ -55,7 +55,9 @@ class PimSm:
     def _asm_phases(self, routes: IgpRoutes, demand: Demand, rp: Node) -> tuple[Phase, ...]:
         names = routes.graph.names
         if routes.dist_from(demand.origin)[rp] < 0:
-            raise InfeasibleError(f"the RP {names[rp]} cannot be reached from {names[demand.origin]}")
+            raise InfeasibleError(
+                f"the RP {names[rp]} cannot be reached from {names[demand.origin]}"
+            )
         limit = self._options.register_limit_bps
         hours = show_time(demand.size_bytes * 8 / limit)
         told: dict[Stage, str] = {
@@ -68,13 +70,15 @@ class PimSm:
         if self._options.spt_switchover:
             stages = (*stages, "spt")
         return tuple(
-            Phase(stage, told[stage], self._plan(demand, SharedTree(routes, demand, rp, stage).entries))
+            Phase(
+                stage,
+                told[stage],
+                self._plan(demand, SharedTree(routes, demand, rp, stage).entries),
+            )
             for stage in stages
         )
 
-    def _plan(
-        self, demand: Demand, entries: Mapping[tuple[Node, Key], Entry]
-    ) -> ReplicationPlan:
+    def _plan(self, demand: Demand, entries: Mapping[tuple[Node, Key], Entry]) -> ReplicationPlan:
         sg, rpt, star = keys_of(demand.transfer)
         if not demand.pes:
             return ReplicationPlan(demand.transfer, (), (), 0, {})
@@ -122,4 +126,3 @@ class PimSm:
 
     def notes(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
         return ()
-

@@ -87,7 +87,7 @@ class SegmentTable:
         segments = tuple(
             (self._sid(self._node, transfer), transfer, entry.role, *self._branch(branch, transfer))
             for transfer, entry in self._segments.items()
-            for branch in (_branches(entry) or [None])
+            for branch in (*_branches(entry),) or (None,)
         )
         locators = {dest: self._locator(dest) for dest in self._fib.next_arcs}
         sections = [

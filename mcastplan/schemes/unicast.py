@@ -12,7 +12,17 @@ from typing import ClassVar
 import msgspec
 
 from mcastplan.dataplane.step import NO_ROUTE
-from mcastplan.model.plan import Demand, Flow, Hop, Key, Native, ReplicationPlan, Section, Steer, Table
+from mcastplan.model.plan import (
+    Demand,
+    Flow,
+    Hop,
+    Key,
+    Native,
+    ReplicationPlan,
+    Section,
+    Steer,
+    Table,
+)
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Arc, Node
 from mcastplan.schemes.base import Fib, Phase

@@ -86,7 +86,9 @@ def assumptions(context: Context) -> tuple[str, ...]:
         " a unicast pull one flow each"
     )
     if scenario.ecmp == "first":
-        said.append("one path among equal-cost ones: smallest neighbour name, then smallest link id")
+        said.append(
+            "one path among equal-cost ones: smallest neighbour name, then smallest link id"
+        )
     else:
         said.append("equal-cost paths are picked by a stable hash of flow and node")
     if any(transfer.receivers == "new" for transfer in scenario.transfers):
@@ -94,5 +96,7 @@ def assumptions(context: Context) -> tuple[str, ...]:
             f"set-up from the {scenario.timers.preset} timers; controller and compute times are"
             " stated guesses"
         )
-    said += (f"background from {row} has no route and is left out" for row in context.space.unrouted)
+    said += (
+        f"background from {row} has no route and is left out" for row in context.space.unrouted
+    )
     return tuple(said)

@@ -78,9 +78,7 @@ def _rivals(pick: SchemeResult, close: Sequence[SchemeResult]) -> list[str]:
         else:
             cost = f"holds {theirs.state_entries} entries against {mine.state_entries}"
         if row.name in ("unicast", "ingress-replication"):
-            said.append(
-                f"{row.name} is as fast here (ready within {CLOSE:.0%}), but {cost}"
-            )
+            said.append(f"{row.name} is as fast here (ready within {CLOSE:.0%}), but {cost}")
         else:
             said.append(f"{row.name} is ready within {CLOSE:.0%} of it and {cost}")
     if pick.name in ("unicast", "ingress-replication"):
@@ -96,9 +94,9 @@ def _slower(pick: SchemeResult, rows: Sequence[SchemeResult]) -> list[str]:
             key=lambda each: each.completion_s or 0.0,
         )
         binds = f": {worst.binding}" if worst.binding else ""
+        longer = _ready(row) / _ready(pick)
         said.append(
-            f"{row.name} is ready after {show_time(_ready(row))}, {_ready(row) / _ready(pick):.3g} x"
-            f" as long{binds}"
+            f"{row.name} is ready after {show_time(_ready(row))}, {longer:.3g} x as long{binds}"
         )
     return said
 

@@ -10,7 +10,9 @@ from mcastplan.model.topology import Arc, Graph, Node
 UNREACHED = -1
 
 
-def distances(size: int, adjacency: Sequence[Sequence[tuple[Node, int, Arc]]], root: Node) -> list[int]:
+def distances(
+    size: int, adjacency: Sequence[Sequence[tuple[Node, int, Arc]]], root: Node
+) -> list[int]:
     """Distance from ``root`` to every node over ``adjacency``, `UNREACHED` where there is none.
 
     ``graph.out`` gives distances from the root, ``graph.into`` distances towards it. Dijkstra on a

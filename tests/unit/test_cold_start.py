@@ -14,15 +14,29 @@ from mcastplan.model.results import ReplicaGroup
 from mcastplan.model.transfer import Transfer
 
 ENGINE = EngineProfile(
-    "test", verify_bps=80e9, load_bps=40e9, compile_s=70, compile_cached_s=5, graphs_s=60, warm_up_s=30
+    "test",
+    verify_bps=80e9,
+    load_bps=40e9,
+    compile_s=70,
+    compile_cached_s=5,
+    graphs_s=60,
+    warm_up_s=30,
 )
 
 
-def group(load: str = "after", shards: int = 1, ship: bool = False, **changes: object) -> ReplicaGroup:
+def group(
+    load: str = "after", shards: int = 1, ship: bool = False, **changes: object
+) -> ReplicaGroup:
     """100 GB = 8e11 bit over 20 s; verify takes 10 s and load 20 s in all."""
     cloud = Cloud("c", "n", 40e9, replicas=4, engine=ENGINE, **changes)  # type: ignore[arg-type]
     transfer = Transfer(
-        "push", 100 * 10**9, shards, "o", ("c",), load=load, ship_compile_cache=ship  # type: ignore[arg-type]
+        "push",
+        100 * 10**9,
+        shards,
+        "o",
+        ("c",),
+        load=load,
+        ship_compile_cache=ship,  # type: ignore[arg-type]
     )
     cached = cloud.fanout == "cache"
     (only,) = replica_groups(

@@ -10,7 +10,13 @@ import pytest
 
 from mcastplan.model.cloud import Cloud
 from mcastplan.model.results import Comparison, SchemeResult
-from mcastplan.model.scenario import BierOptions, Scenario, SchemeOptions, SrP2mpOptions, UnicastOptions
+from mcastplan.model.scenario import (
+    BierOptions,
+    Scenario,
+    SchemeOptions,
+    SrP2mpOptions,
+    UnicastOptions,
+)
 from mcastplan.model.topology import Topology
 from mcastplan.model.transfer import Background, Price
 from mcastplan.study.compare import compare

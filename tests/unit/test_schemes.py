@@ -143,9 +143,7 @@ def scheme_tree(scenario: Scenario) -> set[str]:
 #        s --- x --- rp       r's way to the source is x, its way to the RP is y
 #        |           |
 #        +---- r --- y
-RING = network(
-    link("s", "x"), link("x", "rp"), link("rp", "y"), link("y", "r"), link("r", "s", 2)
-)
+RING = network(link("s", "x"), link("x", "rp"), link("rp", "y"), link("y", "r"), link("r", "s", 2))
 
 
 def asm(switchover: bool) -> Scenario:
@@ -207,7 +205,7 @@ def test_asm_switchover_prunes_the_shared_tree() -> None:
 
 
 def test_asm_without_switchover_ends_on_the_shared_tree() -> None:
-    scheme, routes, each, plan = planned("pim-sm", asm(False))
+    scheme, routes, each, _ = planned("pim-sm", asm(False))
     assert [phase.name for phase in scheme.phases(routes, each)] == ["register", "rpt"]
     assert state("pim-sm", asm(False)) == {"s": 1, "x": 1, "rp": 2, "y": 1, "r": 1}
 
@@ -243,7 +241,7 @@ def test_bier_needs_a_packet_per_set_identifier() -> None:
     line = chain(130)
     names = tuple(node.name for node in line.nodes)
     scenario = push(line, names[0], names[1:], schemes=bier_options(bsl=64))
-    _, routes, _, plan = planned("bier", scenario)
+    _, _, _, plan = planned("bier", scenario)
     assert len(plan.impose) == 3
     assert plan.header_bytes == 12 + 8
 

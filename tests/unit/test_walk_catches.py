@@ -14,9 +14,7 @@ from tests.networks import link, network
 # s - a - b     a triangle below the source, and a receiver r behind b
 #      \ / \
 #       c   r
-NET = network(
-    link("s", "a"), link("a", "b"), link("a", "c"), link("b", "c"), link("b", "r")
-)
+NET = network(link("s", "a"), link("a", "b"), link("a", "c"), link("b", "c"), link("b", "r"))
 S, A, B, C, R = (NET.node(name) for name in "sabcr")
 SG: Key = ("S,G", "push")
 
@@ -24,7 +22,9 @@ SG: Key = ("S,G", "push")
 def arc(topology: Topology, tail: str, head: str) -> Arc:
     graph = topology.graph
     u, v = topology.node(tail), topology.node(head)
-    return next(each for each in range(len(graph.head)) if (graph.tail[each], graph.head[each]) == (u, v))
+    return next(
+        each for each in range(len(graph.head)) if (graph.tail[each], graph.head[each]) == (u, v)
+    )
 
 
 SA, AB, AC, CB, BC, BR, CA = (
@@ -38,7 +38,11 @@ def flow(*receivers: Node) -> Flow:
 
 def mroutes(entries: dict[Node, Entry], *receivers: Node) -> tuple[Walk, tuple[str, ...]]:
     plan = ReplicationPlan(
-        "push", ((S, SG),), (flow(*receivers),), 0, {(at, SG): entry for at, entry in entries.items()}
+        "push",
+        ((S, SG),),
+        (flow(*receivers),),
+        0,
+        {(at, SG): entry for at, entry in entries.items()},
     )
     found = walk_plan(plan, IgpRoutes(NET.graph), plan.flows[0])
     return found, faults(NET.graph, plan.flows[0], found)

@@ -34,7 +34,7 @@ def _entries(number: int) -> str:
 def _transfer(transfer: PlanTransfer) -> Iterator[str]:
     yield plain(
         f"transfer {transfer.name}: from {transfer.origin} to"
-        f" {counted(len(transfer.receivers), 'PE')} ({some(transfer.receivers)}),"
+        f" {counted(len(transfer.receivers), 'PE')} ({some(transfer.receivers, 8)}),"
         f" header {transfer.header_bytes} B"
     )
     if transfer.unreachable:
