@@ -59,7 +59,7 @@ def parse_size(text: str) -> int:
     """Size [bytes, whole] from ``"689GB"``. Raises `UnitError`."""
     size = _parse(text, SIZE_UNITS, "size", "689GB")
     if size.denominator != 1:
-        raise UnitError(f"{text!r} is not a whole number of bytes")
+        raise UnitError(f"{text!r} is not a whole number of bytes; round it")
     return int(size)
 
 

@@ -36,8 +36,10 @@ def walk(
     """Follow packets that enter the network at ``starts`` until each copy ends.
 
     Equal copies at one node advance together, so a loop that replicates costs no more than its
-    nodes; it ends when the TTL does.
+    nodes; it ends when the TTL does, or on a network with more arcs than a TTL can count, after as
+    many hops as there are arcs: that a packet dies on a path of over 255 routers is not modelled.
     """
+    ttl = max(MAX_TTL, len(graph.head))
     copies: dict[Arc, int] = {}
     headers: dict[Arc, int] = {}
     delivered: dict[Node, int] = {}

@@ -25,6 +25,7 @@ from mcastplan.scenario.options import (
 from mcastplan.scenario.raw import DEFAULT_ROUTE_FACTOR, MetricRule, Underlay
 from mcastplan.scenario.reading import read_document
 from mcastplan.scenario.shape import decode
+from mcastplan.scenario.words import printable
 
 _DEFAULT_CAPACITY_BPS = Underlay().capacity_bps
 
@@ -40,14 +41,14 @@ def load_scenario(
     """
     if isinstance(source, Mapping):
         return _scenario(source, topology, None, "")
-    name = os.fspath(source)
+    name = os.fsdecode(source)
     if sources.is_builtin(name):
         path = sources.builtin_path(name, "scenario")
         shown_folder = ""
     else:
         path = Path(name)
         shown_folder = str(path.parent)
-    document = read_document(path, name)
+    document = read_document(path, printable(name))
     try:
         return _scenario(document.value, topology, path.parent, shown_folder)
     except ScenarioError as error:

@@ -104,6 +104,10 @@ class NodeFinder:
             if node.label:
                 self._labels.setdefault(node.label, []).append(node.name)
 
+    def knows(self, name: str) -> bool:
+        """Whether a node has that name."""
+        return name in self._nodes
+
     def find(self, reference: str, where: str) -> str:
         """The node's name. Raises `ScenarioError`: unknown, or a label several nodes have."""
         if reference in self._nodes:

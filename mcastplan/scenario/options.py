@@ -92,7 +92,7 @@ def decode_failures(
         for j, entry in enumerate(file.links):
             place = f"{where}.links[{j}]"
             if isinstance(entry, str):
-                links.add(_link_id(entry, place, ids))
+                links.add(_link_id(entry, place, ids, finder))
             else:
                 links.update(_between(entry, place, between, finder))
         for j, srlg in enumerate(file.srlgs):
@@ -125,8 +125,11 @@ def _failure_order(failure: Failure) -> tuple[object, ...]:
     return (failure.at_s, failure.links, failure.nodes, failure.srlgs, failure.kind, up_at_s)
 
 
-def _link_id(text: str, where: str, ids: set[str]) -> str:
+def _link_id(text: str, where: str, ids: set[str], finder: NodeFinder) -> str:
     if text not in ids:
+        if finder.knows(text):
+            what = f"{shown(text)} is a node; write [A, B] for the links between two nodes"
+            raise ScenarioError(what, where)
         advice = hint(text, ids, "links") or "; write [A, B] for the links between two nodes"
         raise ScenarioError(f"no link has the id {shown(text)}{advice}", where)
     return text

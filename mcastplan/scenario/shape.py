@@ -109,6 +109,8 @@ def _what(message: str, place: _Place) -> str:
     if match := re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL):
         known = [item.encode_name for item in place.fields()]
         advice = hint(match[1], known) or f"; known: {listed(known)}"
+        if not known:
+            advice = "; no key is allowed here"
         return f"unknown key {shown(match[1])}{advice}"
     if match := re.fullmatch(r"Object missing required field `(.*)`", message):
         member = _Place(next(f.type for f in place.fields() if f.encode_name == match[1]), None)

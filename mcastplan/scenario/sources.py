@@ -16,7 +16,7 @@ from mcastplan.scenario.raw import RawTopology, Underlay
 from mcastplan.scenario.reading import Document, read_document
 from mcastplan.scenario.shape import decode
 from mcastplan.scenario.topohub import raw_from_topohub
-from mcastplan.scenario.words import hint, shown
+from mcastplan.scenario.words import hint, printable, shown
 
 Kind = Literal["scenario", "topology"]
 
@@ -87,7 +87,7 @@ def load(
         raise ScenarioError(f"{what}; use topohub:GROUP/NAME, builtin:NAME or a file", "topology")
     else:
         path = _beside(reference, folder)
-        document = read_document(path, str(Path(shown_folder) / reference))
+        document = read_document(path, printable(str(Path(shown_folder) / reference)))
     try:
         raw = topology_document(document, path.stem)
         return complete(raw, underlay)
@@ -104,6 +104,8 @@ def topology_document(document: Document, name: str) -> RawTopology:
 def check_schema(value: object, kind: Kind) -> None:
     """Tell a wrong or missing ``schema`` before anything else. Raises `ScenarioError`."""
     wanted = SCENARIO_SCHEMA if kind == "scenario" else TOPOLOGY_SCHEMA
+    if value is None:
+        raise ScenarioError(f"holds nothing; start it with 'schema: {wanted}'")
     if not isinstance(value, Mapping):
         what = f"expected a mapping that starts with 'schema: {wanted}'"
         raise ScenarioError(f"{what}, got {shown(value)}")

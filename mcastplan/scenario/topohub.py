@@ -17,7 +17,7 @@ from mcastplan.errors import EnvironmentLacksError, ScenarioError
 from mcastplan.model.topology import NodeInfo
 from mcastplan.scenario.names import Namer
 from mcastplan.scenario.raw import RawLink, RawTopology
-from mcastplan.scenario.words import hint, shown
+from mcastplan.scenario.words import hint, printable, shown
 
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+", re.ASCII)
 _KINDS = {
@@ -115,4 +115,4 @@ def _on_earth(nodes: Sequence[_Node]) -> bool:
 
 
 def _clean(label: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in label).strip()
+    return printable(label).strip()

@@ -9,6 +9,11 @@ _FEW = 12
 _MANY = 50_000  # more candidates than this are not searched for a close one
 
 
+def printable(text: str) -> str:
+    """``text`` on one line: what a terminal would not show becomes a blank."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def shown(value: object, limit: int = 60) -> str:
     """A value as the file shows it, on one line and not too long."""
     if value is None:
@@ -16,7 +21,7 @@ def shown(value: object, limit: int = 60) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = repr(value) if isinstance(value, str) else str(value)
-    text = "".join(char if char.isprintable() else " " for char in text)
+    text = printable(text)
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 

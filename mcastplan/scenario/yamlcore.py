@@ -37,6 +37,7 @@ _WORDS: dict[str, object] = {
     "False": False,
     "FALSE": False,
 }
+_LONGEST_PATH = 120  # characters, in an error
 _LONGEST_NUMBER = 400  # characters; the largest float has 309 digits
 
 
@@ -85,7 +86,7 @@ def _where(stack: list[_Frame]) -> str:
                 path += f".{key[:80]}" if path else key[:80]
         else:
             path += f"[{len(frame.value)}]"
-    return path
+    return path if len(path) <= _LONGEST_PATH else path[: _LONGEST_PATH - 3] + "..."
 
 
 class _Builder:
@@ -143,7 +144,8 @@ class _Builder:
     def unwanted(self, event: Any) -> ScenarioError:
         if event.anchor is not None:
             return self.error(f"anchor &{event.anchor[:40]}: write the value out instead", event)
-        return self.error(f"tag {event.tag[:60]}: remove it; values are plain YAML", event)
+        tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+        return self.error(f"tag {tag[:60]}: remove it; values are plain YAML", event)
 
 
 def parse_yaml(text: str) -> object:

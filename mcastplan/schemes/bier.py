@@ -130,7 +130,7 @@ class Bier:
         lines = []
         for si, pes in self._by_si(demand.pes).items():
             bits = bitstring(set_identifier(self.bfr_id[pe], self.bsl)[1] for pe in pes)
-            lines.append(f"SI {si} BitString {bits:0{self.bsl // 4}x} ({len(pes)} BFERs)")
+            lines.append(f"SI {si} BitString 0x{bits:x} ({len(pes)} BFERs)")
         return tuple(lines)
 
     def notes(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:

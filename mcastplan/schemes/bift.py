@@ -148,7 +148,7 @@ class BierTable:
 
     def _imposition(self) -> Section:
         rows = tuple(
-            (transfer, str(packet.si), f"{packet.bits:0{self._bsl // 4}x}")
+            (transfer, str(packet.si), f"0x{packet.bits:x}")
             for transfer, packets in self._imposed.items()
             for packet in packets
         )
@@ -163,7 +163,7 @@ class BierTable:
                 str(self._bfr_id[row.bfer]),
                 f"{si}:{bit}",
                 names[row.bfer],
-                f"{row.f_bm:0{self._bsl // 4}x}",
+                f"0x{row.f_bm:x}",
                 "self" if row.arc is None else names[head[row.arc]],
             )
             for bit, row in self._bift(si, entropy).items()

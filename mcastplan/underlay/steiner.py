@@ -136,6 +136,8 @@ def _grown(graph: Graph, out: _Adjacency, root: Node, wanted: Sequence[Node]) ->
     to distance 0 and are searched from again.
     """
     size, tail = graph.size, graph.tail
+    shift = size.bit_length()  # heap entries are distance << shift | node
+    mask = (1 << shift) - 1
     dist = [_FAR] * size
     parent = [-1] * size
     missing = bytearray(size)
@@ -145,24 +147,25 @@ def _grown(graph: Graph, out: _Adjacency, root: Node, wanted: Sequence[Node]) ->
     dist[root] = 0
     heap = [root]
     while heap and number:
-        d, u = divmod(heappop(heap), size)
+        entry = heappop(heap)
+        u, d = entry & mask, entry >> shift
         if d > dist[u]:
             continue
+        joined = [u]
         if missing[u]:
-            missing[u] = 0
+            missing[u] = d = 0
             number -= 1
-            v = u
-            while dist[v]:  # 0 only in the tree: metrics are at least 1
-                dist[v] = d = 0
-                if v != u:
-                    heappush(heap, v)
-                v = tail[parent[v]]
-        for v, w, arc in out[u]:
-            t = d + w
-            if t < dist[v]:
-                dist[v] = t
-                parent[v] = arc
-                heappush(heap, t * size + v)
+            while dist[u]:  # 0 only in the tree: metrics are at least 1
+                dist[u] = 0
+                u = tail[parent[u]]
+                joined.append(u)
+        for u in joined:
+            for v, w, arc in out[u]:
+                t = d + w
+                if t < dist[v]:
+                    dist[v] = t
+                    parent[v] = arc
+                    heappush(heap, t << shift | v)
     if number:
         lost = graph.names[missing.index(1)]
         raise ValueError(f"{lost} cannot be reached from {graph.names[root]}")
