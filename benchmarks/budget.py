@@ -55,13 +55,16 @@ class Report:
 
 
 def timed(call: Callable[[], T], rounds: int = 5) -> tuple[float, T]:
-    """(median seconds, last result), the collector run before each round."""
+    """(median seconds, last result). The collector waits, as in `timeit`: how often it runs depends
+    on whatever else this process holds."""
     times = []
     for _ in range(rounds):
         gc.collect()
+        gc.disable()
         start = time.perf_counter()
         result = call()
         times.append(time.perf_counter() - start)
+        gc.enable()
     return median(times), result
 
 

@@ -39,5 +39,6 @@ def _curve(report: Report, what: str, sizes: list[tuple[int, int]]) -> None:
 def _slope(points: list[tuple[float, float]]) -> float:
     """Least squares, of log seconds over log size."""
     x, y = (sum(values) / len(points) for values in zip(*points, strict=True))
-    over = sum((px - x) * (py - y) for px, py in points)
-    return over / sum((px - x) ** 2 for px, _ in points)
+    above: float = sum((px - x) * (py - y) for px, py in points)
+    below: float = sum((px - x) ** 2 for px, _ in points)
+    return above / below

@@ -13,6 +13,8 @@ import networkx as nx
 
 from mcastplan.model.topology import Graph, Node
 
+FRAME_BYTES, IP_UDP_BYTES = 38, 28
+
 Arcs = dict[tuple[Node, Node], int]
 Wire = dict[tuple[Node, Node], float]
 
@@ -25,7 +27,8 @@ class Graphs(NamedTuple):
 
 def graphs(graph: Graph) -> Graphs:
     """For networks without parallel links and with symmetric metrics."""
-    forward, undirected = nx.DiGraph(), nx.Graph()
+    forward: Any = nx.DiGraph()
+    undirected: Any = nx.Graph()
     for u, v, w in zip(graph.tail, graph.head, graph.metric, strict=True):
         forward.add_edge(u, v, weight=w)
         undirected.add_edge(u, v, weight=w)
@@ -39,9 +42,9 @@ def steiner_tree(undirected: Any, root: Node, terminals: Sequence[Node]) -> Any:
 
 
 def loads(
-    networks: Graphs, origin: Node, pes: Sequence[Node], bsl: int, mtu: int, min_cost: bool
-) -> dict[str, Wire]:
-    """Wire bytes per payload byte on each arc, for the four schemes that use the network."""
+    networks: Graphs, origin: Node, pes: Sequence[Node], bsl: int, min_cost: bool
+) -> dict[str, Arcs]:
+    """Copies of a packet on each arc, for the four schemes that use the network."""
     forward, _ = nx.dijkstra_predecessor_and_distance(networks.forward, origin)
     backward, _ = nx.dijkstra_predecessor_and_distance(networks.backward, origin)
     if min_cost:
@@ -61,11 +64,22 @@ def loads(
     for members in by_set.values():
         _walk(bier, forward, origin, members)
     return {
-        "ingress-replication": _wire(copied, mtu, 50),
-        "pim-sm": _wire(_walk({}, backward, origin, pes), mtu, 0),
-        "sr-p2mp": _wire(_walk({}, above, origin, pes), mtu, 40),
-        "bier": _wire(bier, mtu, 12 + bsl // 8),
+        "ingress-replication": copied,
+        "pim-sm": _walk({}, backward, origin, pes),
+        "sr-p2mp": _walk({}, above, origin, pes),
+        "bier": bier,
     }
+
+
+def wire(found: dict[str, Arcs], bsl: int, mtu: int) -> dict[str, Wire]:
+    """Wire bytes per payload byte on each arc; SR-P2MP as SRv6 without a segment list."""
+    headers = {"ingress-replication": 50, "pim-sm": 0, "sr-p2mp": 40, "bier": 12 + bsl // 8}
+    result = {}
+    for scheme, load in found.items():
+        packet = mtu + FRAME_BYTES
+        payload = mtu - IP_UDP_BYTES - headers[scheme]
+        result[scheme] = {arc: copies * packet / payload for arc, copies in load.items()}
+    return result
 
 
 def tied(networks: Graphs, origin: Node) -> bool:
@@ -85,8 +99,3 @@ def _walk(load: Arcs, before: Any, origin: Node, pes: Iterable[Node]) -> Arcs:
             load[arc] = load.get(arc, 0) + 1
             node = arc[0]
     return load
-
-
-def _wire(load: Arcs, mtu: int, header: int) -> Wire:
-    payload = mtu - 28 - header
-    return {arc: copies * (payload + 28 + header + 38) / payload for arc, copies in load.items()}

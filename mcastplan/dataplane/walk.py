@@ -30,9 +30,7 @@ class Walk(msgspec.Struct, frozen=True):
     drops: tuple[tuple[Node, str], ...]
 
 
-def walk(
-    graph: Graph, hop: HopAt, starts: Iterable[tuple[Node, Hashable]], ttl: int = MAX_TTL
-) -> Walk:
+def walk(graph: Graph, hop: HopAt, starts: Iterable[tuple[Node, Hashable]]) -> Walk:
     """Follow packets that enter the network at ``starts`` until each copy ends.
 
     Equal copies at one node advance together, so a loop that replicates costs no more than its

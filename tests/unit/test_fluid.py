@@ -248,6 +248,28 @@ def test_equal_flows_finish_together_whatever_their_order() -> None:
     assert len({each.at_s for each in done}) == 1
 
 
+def test_flows_of_different_rates_that_end_together_free_all_they_held() -> None:
+    # Arc 0 gives the slow flow and its neighbour 10 bit/s each, arc 1 gives the fast one 30. 80 and
+    # 240 bits both end after 8 s; the neighbour has 80 of its 160 bits left, and 20 bit/s: 4 s.
+    fluid = Fluid([20, 30])
+    fluid.start("slow", {0: 1}, 10)
+    fluid.start("neighbour", {0: 1}, 20)
+    fluid.start("fast", {1: 1}, 30)
+    assert fluid.run_until(8.0) == [Finished("slow", 8.0), Finished("fast", 8.0)]
+    assert ends(fluid.run_until(INF)) == {"neighbour": 12}
+
+
+def test_the_last_bits_of_a_float_do_not_choose_the_binding_arc() -> None:
+    # Arc 0 of 0.1 bit/s holds one flow, arc 1 of 0.3 three: both fill at 0.1, though 0.3 / 3 is a
+    # little less in floats. The smaller number is said.
+    assert 0.3 / 3 < 0.1
+    fluid = Fluid([0.1, 0.3])
+    fluid.start("f", {0: 1, 1: 1}, 10)
+    fluid.start("others", {1: 1}, 10, count=2)
+    assert fluid.binding("f") == 0
+    assert len({each.at_s for each in fluid.run_until(INF)}) == 1
+
+
 def test_a_short_late_flow_is_not_taken_for_one_that_ends_with_a_long_one() -> None:
     # After a million seconds a relative 1e-9 is a millisecond; a flow of 0.4 ms must still get all
     # of its bytes. The long one: 1e7 bits at 10 bit/s end at 1e6 s.

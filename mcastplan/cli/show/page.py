@@ -12,6 +12,7 @@ from mcastplan.cli.output import plain
 
 WIDTH = 100
 NARROW = 80  # a terminal with fewer columns wraps the lines itself
+NARROWEST = 12  # of a column whose words wrap
 
 
 class Column:
@@ -79,32 +80,47 @@ class Page:
 
         ``strong`` is the row to be set in bold.
         """
-        from rich.measure import Measurement
         from rich.table import Table
         from rich.text import Text
 
+        cells = [[plain(cell) for cell in row] for row in rows]
+        widths = _widths(columns, cells)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         high = max(column.heading.count("\n") for column in columns)
-        for number, column in enumerate(columns):
-            left = number == 0 or column.wrap
+        for number, (column, width) in enumerate(zip(columns, widths, strict=True)):
             above = "\n" * (high - column.heading.count("\n"))
             table.add_column(
                 Text(above + column.heading),
-                justify="left" if left else "right",
+                justify="left" if number == 0 or column.wrap else "right",
+                min_width=NARROWEST if column.wrap else width,
                 no_wrap=not column.wrap,
                 overflow="fold",
             )
-        for number, row in enumerate(rows):
-            style = "bold" if number == strong else ""
-            table.add_row(*(Text(plain(cell)) for cell in row), style=style)
+        for number, row in enumerate(cells):
+            table.add_row(*map(Text, row), style="bold" if number == strong else "")
         # Numbers are never cut: a table that cannot be squeezed runs over.
-        narrowest = Measurement.get(self._console, self._console.options, table).minimum
+        narrowest = sum(
+            (min(width, NARROWEST) if column.wrap else width) + 2
+            for column, width in zip(columns, widths, strict=True)
+        )
         self._console.print(table, width=max(self.width, narrowest), crop=False)
+
+    def fits(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bool:
+        """Whether the table needs no wrapping here."""
+        return sum(_widths(columns, rows)) + 2 * (len(columns) - 1) <= self.width
 
     def text(self) -> str:
         """Everything so far, without blanks at the ends of lines."""
         lines = (line.rstrip() for line in self._buffer.getvalue().splitlines())
         return "\n".join(lines) + "\n"
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Widest line of each column, heading included."""
+    return [
+        max(map(len, (*column.heading.split("\n"), *(row[number] for row in rows))))
+        for number, column in enumerate(columns)
+    ]
 
 
 def aligned(columns: Sequence[str], rows: Iterable[Sequence[str]], indent: str = "") -> list[str]:

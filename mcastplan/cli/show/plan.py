@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from mcastplan.cli.output import plain
-from mcastplan.cli.show.page import aligned, counted, some
+from mcastplan.cli.show.page import WIDTH, aligned, counted, some
 from mcastplan.model.results import PlanNode, PlanPhase, PlanResult, PlanTransfer
 
 _MAX_ROUTERS = 40
@@ -31,35 +32,48 @@ def _entries(number: int) -> str:
     return counted(number, "state entry", "state entries")
 
 
+def _text(text: str, indent: str = "  ") -> list[str]:
+    """A sentence, wrapped to the width of a page."""
+    return textwrap.wrap(
+        plain(text),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_on_hyphens=False,
+    )
+
+
 def _transfer(transfer: PlanTransfer) -> Iterator[str]:
-    yield plain(
+    yield from _text(
         f"transfer {transfer.name}: from {transfer.origin} to"
         f" {counted(len(transfer.receivers), 'PE')} ({some(transfer.receivers, 8)}),"
-        f" header {transfer.header_bytes} B"
+        f" header {transfer.header_bytes} B",
+        "",
     )
     if transfer.unreachable:
-        yield plain(f"  UNREACHABLE: {some(transfer.unreachable)}")
+        yield from _text(f"UNREACHABLE: {some(transfer.unreachable)}")
     yield plain(f"  imposed at {transfer.origin}:")
     for line in transfer.imposed or ("nothing",):
         yield plain(f"    {line}")
     for phase in transfer.phases:
         yield from _phase(phase)
     for note in transfer.notes:
-        yield plain(f"  note: {note}")
+        yield from _text(f"note: {note}")
 
 
 def _phase(phase: PlanPhase) -> Iterator[str]:
     copies = sum(number for _, number in phase.copies)
-    meaning = f" ({phase.meaning})" if phase.meaning else ""
-    yield plain(
-        f"  phase {phase.name}{meaning}: {counted(copies, 'copy', 'copies')} on"
+    yield from _text(
+        f"phase {phase.name}: {counted(copies, 'copy', 'copies')} on"
         f" {counted(len(phase.copies), 'arc')}, delivered at"
         f" {counted(len(phase.delivered), 'PE')}"
     )
+    if phase.meaning:
+        yield from _text(phase.meaning, "    ")
     loaded = sorted(phase.copies, key=lambda item: -item[1])
     if loaded and loaded[0][1] > 1:
         most = [f"{arc} {number}" for arc, number in loaded if number > 1]
-        yield plain(f"    more than one copy: {some(most, _MAX_ARCS)}")
+        yield from _text(f"more than one copy: {some(most, _MAX_ARCS)}", "    ")
 
 
 def _router(router: PlanNode) -> Iterator[str]:

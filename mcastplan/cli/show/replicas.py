@@ -9,7 +9,6 @@ from mcastplan.model.results import STAGES, ReplicaGroup, SchemeResult
 from mcastplan.units import show_time
 
 _SLOWEST = 3
-_MAX_STAGES = 6
 _MATTERS = 0.01  # of the slowest replica's time: smaller stages are summed as "other"
 
 
@@ -51,15 +50,12 @@ def stage_table(page: Page, scheme: SchemeResult) -> None:
     if len(ranked) > _SLOWEST:
         picked.append(ranked[-1])
         words.append("fastest")
-    stages, other = _stages([group for _, group in picked])
-    columns = [Column("cloud"), *(Column(stage.replace("_", "-")) for stage in stages)]
-    columns += [*((Column("other"),) if other else ()), Column("= ready")]
-    rows = []
-    for (label, group), word in zip(picked, words, strict=True):
-        rest = sum(getattr(group.stages, stage) for stage in STAGES if stage not in stages)
-        cells = [show_time(getattr(group.stages, stage)) for stage in stages]
-        cells += [*((show_time(rest),) if other else ()), show_time(group.ready_s)]
-        rows.append((f"{label}, {word}", *cells))
+    labels = [f"{label}, {word}" for (label, _), word in zip(picked, words, strict=True)]
+    groups = [group for _, group in picked]
+    for most in range(len(STAGES), 0, -1):
+        columns, rows = _cells(labels, groups, most)
+        if page.fits(columns, rows):
+            break
     page.table(columns, rows)
     hidden = picked[0][1].overlapped
     parts = [
@@ -71,10 +67,22 @@ def stage_table(page: Page, scheme: SchemeResult) -> None:
         page.line(f"Hidden behind these in {picked[0][0]}: {', '.join(parts)}")
 
 
-def _stages(groups: list[ReplicaGroup]) -> tuple[list[str], bool]:
-    """The stages worth a column, in pipeline order, and whether something is left over."""
-    most = {stage: max(getattr(group.stages, stage) for group in groups) for stage in STAGES}
+def _cells(
+    labels: list[str], groups: list[ReplicaGroup], most: int
+) -> tuple[list[Column], list[tuple[str, ...]]]:
+    """Columns and rows with at most ``most`` stages, in pipeline order, the rest as "other"."""
+    largest = {stage: max(getattr(group.stages, stage) for group in groups) for stage in STAGES}
     whole = max(group.ready_s for group in groups)
-    large = sorted((s for s in STAGES if most[s] > _MATTERS * whole), key=lambda s: -most[s])
-    kept = [stage for stage in STAGES if stage in large[:_MAX_STAGES]]
-    return kept, any(most[stage] > 0 for stage in STAGES if stage not in kept)
+    worth = sorted((s for s in STAGES if largest[s] > _MATTERS * whole), key=lambda s: -largest[s])
+    kept = [stage for stage in STAGES if stage in worth[:most]]
+    left = [stage for stage in STAGES if stage not in kept]
+    other = any(largest[stage] > 0 for stage in left)
+    columns = [Column("cloud"), *(Column(stage.replace("_", "-")) for stage in kept)]
+    columns += [*((Column("other"),) if other else ()), Column("= ready")]
+    rows = []
+    for label, group in zip(labels, groups, strict=True):
+        rest = sum(getattr(group.stages, stage) for stage in left)
+        cells = [show_time(getattr(group.stages, stage)) for stage in kept]
+        cells += [*((show_time(rest),) if other else ()), show_time(group.ready_s)]
+        rows.append((label, *cells))
+    return columns, rows
