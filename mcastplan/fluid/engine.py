@@ -17,6 +17,9 @@ import msgspec
 from mcastplan.fluid.rates import SAME, max_min
 from mcastplan.fluid.run import Run
 
+# So few subtractions leave sums good to far better than `SAME`.
+NO_DRIFT = 10_000
+
 _RATE = attrgetter("rate_bps")
 _NUMBER = attrgetter("number")
 
@@ -207,7 +210,7 @@ class Fluid:
         self._stale = False
         # Sums kept by subtraction drift, so all is summed afresh once as much has been taken off
         # as is there: that at most doubles the work.
-        if self._churn > self._incidences:
+        if self._churn > max(self._incidences, NO_DRIFT):
             self._right_below_bps = 0.0
         below = self._right_below_bps
         self._right_below_bps = math.inf

@@ -95,7 +95,7 @@ class _Filling:
                 else:
                     members[arc] = [i]
                     total[arc] = weight
-        self._room = {arc: max(0.0, room_bps[arc] - used_bps[arc]) for arc in members}
+        self._room = {arc: room_bps[arc] - used_bps[arc] for arc in members}
         self.left = dict(self._room)
 
     def level(self, arc: int) -> float:

@@ -260,7 +260,8 @@ def test_whatever_happens_rates_are_as_if_solved_from_nothing(data: st.DataObjec
     def pass_time(until_s: float) -> None:
         """Step from end to end, adding up what is sent."""
         while fluid.now_s < until_s or fluid.next_finish_s() <= until_s:
-            to = min(until_s, fluid.next_finish_s())
+            next_s = fluid.next_finish_s()
+            to = min(until_s, next_s)
             if to == INF:
                 return
             step = to - fluid.now_s
@@ -275,7 +276,9 @@ def test_whatever_happens_rates_are_as_if_solved_from_nothing(data: st.DataObjec
                         rate[each] * f.weights.get(arc, 0) * f.count for each, f in running.items()
                     )
                     peak[arc] = max(peak[arc], background + use)
-            for done in fluid.run_until(to):
+            finished = fluid.run_until(to)
+            assert bool(finished) == (to == next_s)
+            for done in finished:
                 f = running.pop(done.flow)  # type: ignore[arg-type]
                 assert done.at_s == to
                 if rate[done.flow] < INF:  # type: ignore[index]

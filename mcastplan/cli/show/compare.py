@@ -32,7 +32,7 @@ def show_compare(
     chosen = _chosen(result)
     if chosen is not None and chosen.last_ready_s is not None:
         page.line()
-        page.heading(f"Replicas under {chosen.name}: {ready_line(chosen)}")
+        page.heading(f"Replicas under {chosen.name}, {ready_line(chosen)}")
         stage_table(page, chosen)
     page.line()
     _advice(page, result)

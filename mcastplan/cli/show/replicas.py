@@ -22,20 +22,18 @@ def _groups(scheme: SchemeResult) -> Iterator[tuple[str, ReplicaGroup]]:
 
 
 def ready_line(scheme: SchemeResult) -> str:
-    """``half ready after 3 min 2 s, 90 % after 8 min 1 s, all after 9 min 30 s``."""
+    """``ready after: half 3 min 2 s, 90 % 8 min 1 s, all 9 min 30 s``."""
     groups = sorted((group.ready_s, group.count) for _, group in _groups(scheme))
-    if groups[0][0] == groups[-1][0]:
-        return f"all ready after {show_time(groups[0][0])}"
     total = sum(count for _, count in groups)
-    parts = []
-    for share, words in ((0.5, "half ready after"), (0.9, "90 % after"), (1.0, "all after")):
+    after: dict[str, str] = {}  # time -> the largest share that is ready then
+    for share, words in ((0.5, "half"), (0.9, "90 %"), (1.0, "all")):
         seen = 0
         for ready_s, count in groups:
             seen += count
             if seen >= share * total:
-                parts.append(f"{words} {show_time(ready_s)}")
+                after[show_time(ready_s)] = words
                 break
-    return ", ".join(parts)
+    return "ready after: " + ", ".join(f"{words} {time}" for time, words in after.items())
 
 
 def stage_table(page: Page, scheme: SchemeResult) -> None:

@@ -1,0 +1,240 @@
+"""Topologies from files and mappings: completion, ids, orientation, waypoints, sources."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcastplan.errors import ScenarioError
+from mcastplan.scenario import load_topology, read_topology
+
+
+def topo(links: list[dict[str, Any]], **nodes: dict[str, Any]) -> dict[str, Any]:
+    """A mapping with these links; nodes are made up as needed."""
+    names = {link[end] for link in links for end in "ab"} | set(nodes)
+    return {
+        "name": "t",
+        "nodes": [{"name": name, **nodes.get(name, {})} for name in sorted(names)],
+        "links": links,
+    }
+
+
+def test_defaults_of_a_link() -> None:
+    """A - B, nothing known: 100 Gb/s both ways, no delay, metric 1, and it is said."""
+    loaded = read_topology(topo([{"a": "B", "b": "A"}]))
+    (link,) = loaded.topology.links
+    assert (link.id, link.a, link.b) == ("A--B", "A", "B")
+    assert link.capacity_bps == link.capacity_reverse_bps == 100e9
+    assert (link.delay_s, link.metric, link.metric_reverse) == (0.0, 1, 1)
+    assert loaded.assumptions == (
+        "All 1 links have neither delay nor positions: delay 0.",
+        "All 1 links have no capacity in the source: 100 Gb/s is assumed.",
+    )
+
+
+def test_values_keep_their_direction() -> None:
+    """Given from Z to A, so A -> Z has the reverse values."""
+    spec = {"a": "Z", "b": "A", "capacity": "10Gbps", "capacity_reverse": "40Gbps"}
+    spec |= {"delay": "1ms", "metric": 5, "metric_reverse": 7, "srlgs": ["y", "x", "y"]}
+    (link,) = load_topology(topo([spec]), metric="explicit").links
+    assert (link.a, link.b) == ("A", "Z")
+    assert (link.capacity_bps, link.capacity_reverse_bps) == (40e9, 10e9)
+    assert (link.metric, link.metric_reverse) == (7, 5)
+    assert link.srlgs == ("x", "y")
+
+
+def test_capacity_fills_only_what_is_missing() -> None:
+    links = [
+        {"a": "A", "b": "B", "capacity": "1Gbps"},
+        {"a": "B", "b": "C", "capacity_reverse": "2Gbps"},
+        {"a": "C", "b": "D"},
+    ]
+    loaded = read_topology(topo(links), capacity_bps=5e9)
+    rates = [(link.capacity_bps, link.capacity_reverse_bps) for link in loaded.topology.links]
+    assert rates == [(1e9, 1e9), (5e9, 2e9), (5e9, 5e9)]
+    assert "2 of 3 links have no capacity in the source: 5 Gb/s is assumed." in loaded.assumptions
+
+
+def test_metric_rules() -> None:
+    links = [
+        {"a": "A", "b": "B", "delay": "1234.6us", "metric": 9},
+        {"a": "B", "b": "C", "delay": "0.4us", "metric": 8, "metric_reverse": 3},
+    ]
+    by_delay = load_topology(topo(links)).links
+    assert [(link.metric, link.metric_reverse) for link in by_delay] == [(1235, 1235), (1, 1)]
+    assert [link.delay_s for link in by_delay] == [0.001235, 0.0]
+    assert [link.metric for link in load_topology(topo(links), metric="hops").links] == [1, 1]
+    explicit = load_topology(topo(links), metric="explicit").links
+    assert [(link.metric, link.metric_reverse) for link in explicit] == [(9, 9), (8, 3)]
+
+
+def test_delay_from_positions() -> None:
+    """A quarter of the equator: 10,007,557 m by the mean radius; x 1.5 x 5 us/km = 75,057 us."""
+    links = [{"a": "A", "b": "B"}]
+    ends = {"A": {"lon": 0, "lat": 0}, "B": {"lon": 90, "lat": 0}}
+    (link,) = load_topology(topo(links, **ends)).links
+    quarter_m = math.pi / 2 * 6_371_008.8
+    assert link.delay_s == round(round(quarter_m) * 1.5 * 5 / 1000) / 1e6 == 0.075057
+    (short,) = load_topology(topo(links, **ends), route_factor=1).links
+    assert short.delay_s == 0.050038
+    ends["B"] = {"lon": 90}  # half a position is none
+    assert load_topology(topo(links, **ends)).links[0].delay_s == 0
+
+
+def test_parallel_links_are_numbered_by_metric_capacity_delay() -> None:
+    links = [
+        {"a": "A", "b": "B", "capacity": "40Gbps", "delay": "2ms"},
+        {"a": "B", "b": "A", "capacity": "10Gbps", "delay": "2ms"},
+        {"a": "A", "b": "B", "capacity": "10Gbps", "delay": "1ms"},
+        {"a": "A", "b": "C"},
+    ]
+    for order in (links, links[::-1]):
+        found = {link.id: link for link in load_topology(topo(order)).links}
+        assert sorted(found) == ["A--B#1", "A--B#2", "A--B#3", "A--C"]
+        rows = [(found[f"A--B#{n}"].delay_s, found[f"A--B#{n}"].capacity_bps) for n in (1, 2, 3)]
+        assert rows == [(0.001, 10e9), (0.002, 10e9), (0.002, 40e9)]
+
+
+def test_a_given_id_stays_and_counts() -> None:
+    """The named link is the first of the two by delay, so the other is #2."""
+    links = [
+        {"a": "A", "b": "B", "id": "trunk", "delay": "1ms"},
+        {"a": "A", "b": "B", "delay": "2ms"},
+    ]
+    assert [link.id for link in load_topology(topo(links)).links] == ["A--B#2", "trunk"]
+
+
+WAY = {"kind": "waypoint"}
+
+
+def test_waypoints_merge() -> None:
+    """A - w1 - w2 - B with 1, 2, 4 ms and 10, 40, 20 Gb/s one way, 30, 5, 50 back."""
+    links = [
+        {"a": "A", "b": "w1", "delay": "1ms", "capacity": "10Gbps", "capacity_reverse": "30Gbps"},
+        {"a": "w2", "b": "w1", "delay": "2ms", "capacity": "5Gbps", "capacity_reverse": "40Gbps"},
+        {"a": "w2", "b": "B", "delay": "4ms", "capacity": "20Gbps", "capacity_reverse": "50Gbps"},
+    ]
+    links[0]["srlgs"] = ["duct"]
+    links[2]["srlgs"] = ["sea", "duct"]
+    for link, (metric, reverse) in zip(links, [(1, 10), (20, 2), (4, 40)], strict=True):
+        link |= {"metric": metric, "metric_reverse": reverse}
+    loaded = read_topology(topo(links, w1=WAY, w2=WAY), metric="explicit")
+    (link,) = loaded.topology.links
+    assert (link.id, link.delay_s) == ("A--B", 0.007)
+    assert (link.capacity_bps, link.capacity_reverse_bps) == (10e9, 5e9)
+    assert (link.metric, link.metric_reverse) == (1 + 2 + 4, 10 + 20 + 40)
+    assert link.srlgs == ("duct", "sea")
+    assert loaded.merged == ("w1", "w2")
+    assert loaded.assumptions == (
+        "2 cable waypoints with two links are merged into the links they lie on.",
+    )
+    assert load_topology(topo(links, w1=WAY, w2=WAY)).links[0].metric == 7000
+    assert load_topology(topo(links, w1=WAY, w2=WAY), metric="hops").links[0].metric == 1
+
+
+def test_waypoints_rounding_is_per_piece() -> None:
+    """Whole microseconds at load, then the sum: 0.6 + 0.6 us is 1 + 1, not 1."""
+    links = [{"a": "A", "b": "w", "delay": "0.6us"}, {"a": "w", "b": "B", "delay": "0.6us"}]
+    assert load_topology(topo(links, w=WAY)).links[0].delay_s == 2e-6
+
+
+def test_waypoints_that_stay_go_or_ring() -> None:
+    """w3 joins three cables and stays; A-w4-w5-A is a loop; r1-r2-r3 is a ring without a router;
+    A-w1-B and A-w2-B end parallel to A-B; w6 hangs on one link and stays."""
+    pairs = ["A w1", "w1 B", "A w2", "w2 B", "A B", "A w3", "B w3", "C w3", "A w4", "w4 w5"]
+    pairs += ["w5 A", "r1 r2", "r2 r3", "r3 r1", "C w6"]
+    links = [dict(zip("ab", pair.split(), strict=True)) for pair in pairs]
+    ways = {name: WAY for name in "w1 w2 w3 w4 w5 w6 r1 r2 r3".split()}
+    loaded = read_topology(topo(links, **ways))
+    assert [node.name for node in loaded.topology.nodes] == ["A", "B", "C", "w3", "w6"]
+    assert [link.id for link in loaded.topology.links] == [
+        "A--B#1",
+        "A--B#2",
+        "A--B#3",
+        "A--w3",
+        "B--w3",
+        "C--w3",
+        "C--w6",
+    ]
+    assert loaded.assumptions[-2:] == (
+        "7 cable waypoints with two links are merged into the links they lie on; 1 cables back to"
+        " the same router dropped.",
+        "2 cable waypoints stay and forward as routers.",
+    )
+    kept = read_topology(topo(links, **ways), waypoints="keep")
+    assert len(kept.topology.nodes) == 12
+    assert kept.assumptions[-1] == "9 cable waypoints stay and forward as routers."
+
+
+def test_a_waypoint_between_two_parallel_links_is_a_loop() -> None:
+    links = [{"a": "A", "b": "w"}, {"a": "w", "b": "A"}, {"a": "A", "b": "B"}]
+    assert [link.id for link in load_topology(topo(links, w=WAY)).links] == ["A--B"]
+
+
+def test_nothing_but_waypoints() -> None:
+    ring = [{"a": "x", "b": "y"}, {"a": "y", "b": "z"}, {"a": "z", "b": "x"}]
+    with pytest.raises(ScenarioError, match="no router is left"):
+        load_topology(topo(ring, x=WAY, y=WAY, z=WAY))
+
+
+def test_one_node_is_a_topology() -> None:
+    topology = load_topology({"nodes": [{"name": "A"}]})
+    assert (topology.name, len(topology.nodes), topology.links) == ("topology", 1, ())
+
+
+def test_schema_key_is_optional_but_checked() -> None:
+    spec = topo([{"a": "A", "b": "B"}])
+    assert load_topology({"schema": "mcastplan.topology/1", **spec}) == load_topology(spec)
+    with pytest.raises(ScenarioError, match="this file is a scenario"):
+        load_topology({"schema": "mcastplan.scenario/1", **spec})
+
+
+def test_files(tmp_path: Path) -> None:
+    spec = topo([{"a": "A", "b": "B"}])
+    (tmp_path / "net.json").write_text(json.dumps(spec))
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "net.json").symlink_to(tmp_path / "net.json")
+    assert load_topology(tmp_path / "net.json") == load_topology(spec)
+    assert load_topology("net.json", folder=tmp_path) == load_topology(spec)
+    with pytest.raises(ScenarioError, match="lies outside"):
+        load_topology("../net.json", folder=inner)
+    with pytest.raises(ScenarioError, match="lies outside"):
+        load_topology("net.json", folder=inner)  # the link leads out
+    with pytest.raises(ScenarioError, match="there is no file"):
+        load_topology("nothing.yaml", folder=tmp_path)
+    with pytest.raises(ScenarioError, match="not a usable file name|there is no file"):
+        load_topology("a\0b", folder=tmp_path)
+
+
+def test_builtin() -> None:
+    topology = load_topology("builtin:rfc8279")
+    assert [link.id for link in topology.links] == ["A--B", "B--C", "B--E", "C--D", "C--F"]
+    assert topology.source == "RFC 8279 figure 1"
+
+
+def test_topohub() -> None:
+    loaded = read_topology("topohub:sndlib/abilene")
+    topology = loaded.topology
+    assert (len(topology.nodes), len(topology.links)) == (12, 15)
+    assert topology.name == "sndlib/abilene"
+    assert topology.licence == "MIT (topohub)"
+    assert "SNDlib" in topology.source
+    first = next(link for link in topology.links if link.id == "ATLAM5--ATLAng")
+    assert first.delay_s == round(132_400 * 1.5 * 5 / 1000) / 1e6  # 132.4 km, topohub's own
+    assert topology.nodes[0].label == "ATLAM5"
+    assert (topology.nodes[0].lon, topology.nodes[0].lat) == (-84.38, 33.75)
+
+
+def test_topohub_drawing_coordinates_are_not_degrees() -> None:
+    for key in ("gabriel/5/0", "sndlib/atlanta"):
+        loaded = read_topology(f"topohub:{key}")
+        assert all(node.lon is None and node.lat is None for node in loaded.topology.nodes)
+        assert all(link.delay_s > 0 for link in loaded.topology.links)
+        assert any("drawing coordinates" in text for text in loaded.assumptions) == (
+            key != "gabriel/5/0"
+        )
