@@ -97,3 +97,8 @@ def show_time(seconds: float) -> str:
     if seconds >= 1 or seconds == 0:
         return f"{seconds:.3g} s"
     return f"{seconds * 1000:.3g} ms"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """``(1, "cloud")`` -> ``"1 cloud"``, ``(1656, "replica")`` -> ``"1,656 replicas"``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -65,7 +65,7 @@ class ArcSpace:
     def words(self, arc: Arc, copies: int) -> str:
         """The arc as a constraint: ``"arc DE->NL 100 Gb/s carries 31 copies"``."""
         rate = show_rate(self.capacity_bps[arc])
-        carries = f" carries {copies} copies" if copies > 1 else ""
+        carries = f" carries {copies:,} copies" if copies > 1 else ""
         place = arc - self.core
         if place < 0:
             background = self.background_bps.get(arc)

@@ -71,13 +71,14 @@ def _fill_delays(raw: RawTopology, route_factor: float) -> list[str]:
     notes = []
     if derived:
         notes.append(
-            f"{_share(derived, len(raw.links))} get their delay from distance: {FIBRE_US_PER_KM} us"
-            f" per km of fibre, fibre {route_factor:g} times as long as the great circle (ITU-T"
-            " Y.1541 reckons 1.5 below 1,000 km, 1.25 above 1,200 km)."
+            f"Delay from distance for {derived:,} of {len(raw.links):,} links:"
+            f" {FIBRE_US_PER_KM} us per km of fibre, fibre {route_factor:g} times as long as the"
+            " great circle (ITU-T Y.1541 reckons 1.5 below 1,000 km, 1.25 above 1,200 km)."
         )
     if unknown:
         notes.append(
-            f"{_share(unknown, len(raw.links))} have neither delay nor positions: delay 0."
+            f"Delay 0 for {unknown:,} of {len(raw.links):,} links, which have neither a delay nor"
+            " positions."
         )
     return notes
 
@@ -92,12 +93,10 @@ def _fill_capacities(links: list[RawLink], capacity_bps: float) -> list[str]:
             link.capacity_reverse_bps = link.capacity_bps
     if not filled:
         return []
-    share = _share(filled, len(links))
-    return [f"{share} have no capacity in the source: {show_rate(capacity_bps)} is assumed."]
-
-
-def _share(part: int, whole: int) -> str:
-    return f"All {whole:,} links" if part == whole else f"{part:,} of {whole:,} links"
+    return [
+        f"Capacity {show_rate(capacity_bps)} assumed for {filled:,} of {len(links):,} links, which"
+        " have none in the source."
+    ]
 
 
 def _check_metrics(links: list[RawLink]) -> None:
@@ -118,13 +117,12 @@ def _set_metrics(links: list[RawLink], hops: bool) -> None:
 def _merge_notes(merged: int, kept: int, loops: int) -> list[str]:
     notes = []
     if merged:
-        loop = f"; {loops:,} cables back to the same router dropped" if loops else ""
+        loop = f" (cables back to the same router, dropped: {loops:,})" if loops else ""
         notes.append(
-            f"{merged:,} cable waypoints with two links are merged into the links they lie"
-            f" on{loop}."
+            f"Cable waypoints with two links, merged into the links they lie on: {merged:,}{loop}."
         )
     if kept:
-        notes.append(f"{kept:,} cable waypoints stay and forward as routers.")
+        notes.append(f"Cable waypoints that stay and forward as routers: {kept:,}.")
     return notes
 
 

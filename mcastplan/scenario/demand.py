@@ -63,8 +63,7 @@ def _cloud(file: FileCloud, where: str, finder: NodeFinder) -> Cloud:
 
 def _note_namesakes(who: str, node: str, finder: NodeFinder, notes: list[str]) -> None:
     if others := finder.namesakes(node):
-        nodes = "node has" if others == 1 else "nodes have"
-        notes.append(f"{who} is on the node named {node}; {others} more {nodes} that label.")
+        notes.append(f"{who} is on the node named {node}; other nodes with that label: {others}.")
 
 
 def decode_transfers(
@@ -121,8 +120,6 @@ def _receivers(to: str | list[str], where: str, known: set[str]) -> tuple[str, .
         return tuple(sorted(known))
     if isinstance(to, str):
         raise ScenarioError(f"{shown(to)} is not a list; write all, or [{to[:40]}]", where)
-    if not to:
-        raise ScenarioError("the list is empty; write all, or name at least one cloud", where)
     seen: set[str] = set()
     for i, name in enumerate(to):
         if name not in known:

@@ -141,12 +141,9 @@ class FileTransfer(_File, frozen=True):
     name: Name
     origin: FileOrigin
     to: Annotated[
-        str | list[str],
-        Meta(
-            description="'all' or a list of cloud names, each once",
-            examples=["all"],
-            extra_json_schema={"anyOf": [{"const": "all"}, {"type": "array", "minItems": 1}]},
-        ),
+        Annotated[str, Meta(extra_json_schema={"const": "all"})]
+        | Annotated[list[str], Meta(min_length=1)],
+        Meta(description="'all' or a list of cloud names, each once", examples=["all"]),
     ]
     model: Annotated[str, Meta(description="a row of `mcastplan models`")] | None = None
     size: Size | None = None

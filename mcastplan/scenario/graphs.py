@@ -1,9 +1,10 @@
 """networkx graphs in and out, for people who have their network as one.
 
 Attributes, all SI numbers. Nodes: ``label``, ``lon``, ``lat`` [degrees], ``kind``. Edges:
-``capacity_bps`` [bit/s], ``delay_s`` [s], ``metric`` (integer >= 1), ``srlgs`` (names), ``id``; on
-undirected edges also ``capacity_reverse_bps`` and ``metric_reverse``, those of v -> u for (u, v).
-Graph: ``name``, ``source``, ``licence``. What is missing is filled in as for a file.
+``capacity_bps`` [bit/s], ``delay_s`` [s], ``metric`` (integer >= 1), ``srlgs`` (names), ``id``.
+Graph: ``name``, ``source``, ``licence``. What is missing is filled in as for a file. An undirected
+graph does not know which end of an edge came first, so values that differ by direction need a
+directed one.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from mcastplan.errors import ScenarioError
 from mcastplan.model.topology import NodeInfo, Topology
-from mcastplan.scenario.complete import LoadedTopology, complete
+from mcastplan.scenario.complete import complete
 from mcastplan.scenario.files import MAX_METRIC
-from mcastplan.scenario.names import Namer, check_link_id, check_text, is_name
+from mcastplan.scenario.names import Namer, check_link_id, check_name, check_text, is_name
 from mcastplan.scenario.quantities import MAX_LINK_DELAY_S, MAX_RATE_BPS
 from mcastplan.scenario.raw import (
     DEFAULT_ROUTE_FACTOR,
@@ -23,6 +24,7 @@ from mcastplan.scenario.raw import (
     RawLink,
     RawTopology,
     Underlay,
+    WaypointRule,
 )
 from mcastplan.scenario.words import shown
 from mcastplan.units import MICROSECONDS
@@ -38,7 +40,7 @@ def from_networkx(
     metric: MetricRule | None = None,
     capacity_bps: float = Underlay().capacity_bps,
     route_factor: float = DEFAULT_ROUTE_FACTOR,
-    waypoints: str = "merge",
+    waypoints: WaypointRule = "merge",
 ) -> Topology:
     """A topology from any networkx graph (or what behaves like one).
 
@@ -54,19 +56,14 @@ def from_networkx(
         metric = "explicit" if explicit else "delay"
     info: Mapping[str, Any] = graph.graph
     raw = RawTopology(
-        name or str(info.get("name") or "networkx"),
+        check_text(name or str(info.get("name") or "networkx"), "name", required=True),
         nodes,
         links,
-        str(info.get("source", "")),
-        str(info.get("licence", "")),
+        check_text(str(info.get("source", "")), "source"),
+        check_text(str(info.get("licence", "")), "licence"),
         notes=[],
     )
-    keep = "keep" if waypoints == "keep" else "merge"
-    loaded: LoadedTopology = complete(
-        raw,
-        Underlay(metric, capacity_bps, route_factor, keep),  # type: ignore[arg-type]
-    )
-    return loaded.topology
+    return complete(raw, Underlay(metric, capacity_bps, route_factor, waypoints)).topology
 
 
 def to_networkx(topology: Topology) -> nx.MultiDiGraph[str]:
@@ -121,11 +118,12 @@ def _keeps(key: object) -> bool:
 def _undirected(graph: Any, names: Mapping[Any, str]) -> Iterable[RawLink]:
     for u, v, data in graph.edges(data=True):
         where = f"edge {shown(u)} - {shown(v)}"
+        for key in ("capacity_reverse_bps", "metric_reverse"):
+            if key in data:
+                what = f"{key} has no direction in an undirected graph; use a DiGraph"
+                raise ScenarioError(what, where)
         link = _link(u, v, data, names, where)
-        reverse = _number(data, "capacity_reverse_bps", where, 1, MAX_RATE_BPS)
-        link.capacity_reverse_bps = link.capacity_bps if reverse is None else reverse
-        metric = _metric(data, "metric_reverse", where)
-        link.metric_reverse = link.metric if metric is None else metric
+        link.capacity_reverse_bps, link.metric_reverse = link.capacity_bps, link.metric
         yield link
 
 
@@ -163,7 +161,7 @@ def _link(u: Any, v: Any, data: Mapping[str, Any], names: Mapping[Any, str], at:
         capacity_bps=_number(data, "capacity_bps", at, 1, MAX_RATE_BPS),
         delay_us=None if delay_s is None else round(delay_s * MICROSECONDS),
         metric=_metric(data, "metric", at),
-        srlgs=tuple(sorted({str(name) for name in data.get("srlgs") or ()})),
+        srlgs=tuple(sorted({check_name(str(name), at) for name in data.get("srlgs") or ()})),
         where=at,
     )
 

@@ -22,7 +22,7 @@ from mcastplan.scenario.options import (
     decode_schemes,
     decode_timers,
 )
-from mcastplan.scenario.raw import DEFAULT_ROUTE_FACTOR, MetricRule, Underlay
+from mcastplan.scenario.raw import DEFAULT_ROUTE_FACTOR, MetricRule, Underlay, WaypointRule
 from mcastplan.scenario.reading import read_document
 from mcastplan.scenario.shape import decode
 from mcastplan.scenario.words import printable
@@ -61,12 +61,11 @@ def read_topology(
     metric: MetricRule = "delay",
     capacity_bps: float = _DEFAULT_CAPACITY_BPS,
     route_factor: float = DEFAULT_ROUTE_FACTOR,
-    waypoints: str = "merge",
+    waypoints: WaypointRule = "merge",
     folder: str | os.PathLike[str] | None = None,
 ) -> LoadedTopology:
     """`load_topology`, with the assumptions made on the way and the waypoints merged."""
-    keep = "keep" if waypoints == "keep" else "merge"
-    underlay = Underlay(metric, capacity_bps, route_factor, keep)  # type: ignore[arg-type]
+    underlay = Underlay(metric, capacity_bps, route_factor, waypoints)
     if isinstance(reference, Mapping):
         sources.check_schema(reference, "topology")
         file = decode(reference, FileTopology)
@@ -86,7 +85,7 @@ def load_topology(
     metric: MetricRule = "delay",
     capacity_bps: float = _DEFAULT_CAPACITY_BPS,
     route_factor: float = DEFAULT_ROUTE_FACTOR,
-    waypoints: str = "merge",
+    waypoints: WaypointRule = "merge",
     folder: str | os.PathLike[str] | None = None,
 ) -> Topology:
     """A complete topology from ``topohub:GROUP/NAME``, ``builtin:NAME``, a path or a mapping.

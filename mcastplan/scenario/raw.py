@@ -10,6 +10,7 @@ import msgspec
 from mcastplan.model.topology import NodeInfo
 
 MetricRule = Literal["delay", "hops", "explicit"]
+WaypointRule = Literal["merge", "keep"]
 
 # Light in fibre: 299,792 km/s / 1.468 = 204 km/ms; ITU-T Y.1541 reckons 5 us per km.
 FIBRE_US_PER_KM = 5
@@ -25,7 +26,7 @@ class Underlay(msgspec.Struct, frozen=True):
     metric: MetricRule = "delay"
     capacity_bps: float = 100e9
     route_factor: float = DEFAULT_ROUTE_FACTOR
-    waypoints: Literal["merge", "keep"] = "merge"
+    waypoints: WaypointRule = "merge"
 
 
 class RawLink(msgspec.Struct):

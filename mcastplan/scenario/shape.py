@@ -16,6 +16,7 @@ from mcastplan.scenario.yamlcore import path_parts
 T = TypeVar("T")
 
 _MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `\$?\.?(?P<where>.*)`)?", re.DOTALL)
+_KEY_MESSAGE = re.compile(r"Expected `str` - at `key` in `\$?\.?(.*)`")
 _WORDS = {
     "str": "text",
     "int": "a whole number",
@@ -34,6 +35,8 @@ def decode(value: object, kind: type[T]) -> T:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise _explained(str(error), value, kind) from None
+    except UnicodeEncodeError:  # JSON can spell half a character, as in "\ud800"
+        raise ScenarioError("a key holds half a surrogate pair; write the character") from None
     except RecursionError:
         raise ScenarioError("nested too deeply; flatten it") from None
 
@@ -96,6 +99,8 @@ class _Place:
 
 
 def _explained(message: str, value: object, kind: type) -> ScenarioError:
+    if match := _KEY_MESSAGE.fullmatch(message):
+        return ScenarioError("a key is not text; every key is", match[1][:_MAX_ERROR_PATH])
     match = _MESSAGE.fullmatch(message)
     what, where = (match["what"], match["where"] or "") if match else (message, "")
     place: _Place | None = _Place(kind, value)
@@ -156,4 +161,4 @@ def _wrong_type(expected: str, got: str, place: _Place) -> str:
     names = [_WORDS.get(name.strip(), name.strip()) for name in expected.split("|")]
     if "nothing (null)" in names and len(names) > 1:
         names.remove("nothing (null)")
-    return f"expected {' or '.join(names)}, got {_WORDS.get(got, got)}: {value}"
+    return f"{value} is {_WORDS.get(got, got)}; write {' or '.join(names)}"

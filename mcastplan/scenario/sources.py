@@ -107,8 +107,8 @@ def check_schema(value: object, kind: Kind) -> None:
     if value is None:
         raise ScenarioError(f"holds nothing; start it with 'schema: {wanted}'")
     if not isinstance(value, Mapping):
-        what = f"expected a mapping that starts with 'schema: {wanted}'"
-        raise ScenarioError(f"{what}, got {shown(value)}")
+        what = f"{shown(value)} is not a mapping"
+        raise ScenarioError(f"{what}; start the file with 'schema: {wanted}'")
     schema = value.get("schema")
     if schema == wanted or (kind == "topology" and "schema" not in value):
         return

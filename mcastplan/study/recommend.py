@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mcastplan.model.results import Recommendation, SchemeResult, Totals
 from mcastplan.model.scenario import Scenario
-from mcastplan.units import show_size, show_time
+from mcastplan.units import counted, show_size, show_time
 
 # Ready times this close count as equal: then cost to the network decides.
 CLOSE = 0.01
@@ -29,7 +29,7 @@ def recommend(scenario: Scenario, rows: Sequence[SchemeResult]) -> Recommendatio
     because += _network_share(pick)
     because += (f"{row.name} is out: {row.reason}" for row in rows if not row.feasible)
     if pick.unreachable:
-        because.append(f"{pick.unreachable} receivers cannot be served by any scheme")
+        because.append(f"{counted(pick.unreachable, 'receiver')} cannot be served by any scheme")
     return Recommendation(pick.name, tuple(because))
 
 
@@ -56,8 +56,9 @@ def _speed(scenario: Scenario, pick: SchemeResult) -> str:
     replicas = sum(scenario.cloud[name].replicas for name in names)
     ratio = f", {slowest.ratio_to_bound:.2f} x the bound" if slowest.ratio_to_bound else ""
     binds = f"; {slowest.binding} binds" if slowest.binding else ""
+    where = f"{counted(replicas, 'replica')} in {counted(len(names), 'cloud')}"
     return (
-        f"{pick.name} has all {replicas} replicas in {len(names)} clouds ready after"
+        f"{pick.name} has {where} ready after"
         f" {show_time(_ready(pick))}; the transfer takes {show_time(_completion(pick))}"
         f"{ratio}{binds}"
     )
@@ -76,9 +77,12 @@ def _rivals(pick: SchemeResult, close: Sequence[SchemeResult]) -> list[str]:
                 f" {show_size(mine.wire_bytes)}"
             )
         else:
-            cost = f"holds {theirs.state_entries} entries against {mine.state_entries}"
+            entries = counted(theirs.state_entries, "entry", "entries")
+            cost = f"holds {entries} against {mine.state_entries:,}"
         if row.name in ("unicast", "ingress-replication"):
-            said.append(f"{row.name} is as fast here (ready within {CLOSE:.0%}), but {cost}")
+            said.append(
+                f"{row.name} is already as fast here (ready within {CLOSE:.0%}), but {cost}"
+            )
         else:
             said.append(f"{row.name} is ready within {CLOSE:.0%} of it and {cost}")
     if pick.name in ("unicast", "ingress-replication"):

@@ -37,7 +37,7 @@ def max_flow(
 
 def negligible(capacity_bps: Sequence[float]) -> float:
     """Rate [bit/s] that is rounding error beside these capacities."""
-    return DUST * max((c for c in capacity_bps if c < math.inf), default=0.0)
+    return DUST * max((c for c in capacity_bps if 0 < c < math.inf), default=0.0)
 
 
 def widest(graph: Graph, capacity_bps: Sequence[float], source: Node) -> list[float]:

@@ -151,21 +151,27 @@ def _grown(graph: Graph, out: _Adjacency, root: Node, wanted: Sequence[Node]) ->
         u, d = entry & mask, entry >> shift
         if d > dist[u]:
             continue
-        joined = [u]
         if missing[u]:
-            missing[u] = d = 0
+            missing[u] = 0
             number -= 1
+            joined = []
             while dist[u]:  # 0 only in the tree: metrics are at least 1
                 dist[u] = 0
-                u = tail[parent[u]]
                 joined.append(u)
-        for u in joined:
-            for v, w, arc in out[u]:
-                t = d + w
-                if t < dist[v]:
-                    dist[v] = t
-                    parent[v] = arc
-                    heappush(heap, t << shift | v)
+                u = tail[parent[u]]
+            for u in joined:
+                for v, w, arc in out[u]:
+                    if w < dist[v]:
+                        dist[v] = w
+                        parent[v] = arc
+                        heappush(heap, w << shift | v)
+            continue
+        for v, w, arc in out[u]:
+            t = d + w
+            if t < dist[v]:
+                dist[v] = t
+                parent[v] = arc
+                heappush(heap, t << shift | v)
     if number:
         lost = graph.names[missing.index(1)]
         raise ValueError(f"{lost} cannot be reached from {graph.names[root]}")

@@ -134,6 +134,31 @@ def test_rates_are_those_of_the_textbook(problem: tuple[Net, list[Case]]) -> Non
     assert all(close(rate, exact[i]) for i, rate in enumerate(rates))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_life_wears_nothing(seed: int) -> None:
+    """Sums kept by thousands of additions and subtractions are as good as new ones."""
+    draw = random.Random(seed)
+    capacity = [draw.choice((1e9, 1e10, 1e11)) for _ in range(40)]
+    fluid = Fluid(capacity)
+    weights: dict[object, dict[int, float]] = {}
+    for step in range(150):
+        weights[step] = {arc: draw.choice((1.0127, 7.1)) for arc in draw.sample(range(40), 6)}
+        fluid.start(step, weights[step], draw.choice((1e9, 1e10, 1e11)))
+    for step in range(150):
+        if step % 3:
+            for done in fluid.run_until(fluid.next_finish_s()):
+                del weights[done.flow]
+        elif weights:
+            fluid.stop(gone := draw.choice(list(weights)))
+            del weights[gone]
+        fresh, _ = max_min(list(weights.values()), [INF] * len(weights), capacity, [0.0] * 40)
+        assert [fluid.rate_bps(flow) for flow in weights] == pytest.approx(fresh, rel=1e-9)
+        due = [
+            fluid.now_s + 8 * fluid.remaining_bytes(flow) / fluid.rate_bps(flow) for flow in weights
+        ]
+        assert fluid.next_finish_s() == pytest.approx(min(due, default=INF), rel=1e-9)
+
+
 def assert_max_min(
     weights: Sequence[Mapping[int, float]],
     caps: Sequence[float],

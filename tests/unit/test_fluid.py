@@ -260,13 +260,13 @@ def test_flows_of_different_rates_that_end_together_free_all_they_held() -> None
 
 
 def test_a_heavy_flow_does_not_round_the_light_ones_away() -> None:
-    # A flow of weight 1e16 capped at 1e-16 bit/s takes 1 of 3 bit/s; three light flows share
-    # the other 2. A float sum of the weights cannot tell 3 light flows from 4 beside the heavy one.
-    assert 1e16 + 1 + 1 + 1 - 1e16 != 3
+    # A flow of weight 1e16, capped at 1e-16 bit/s, takes 1 of 3 bit/s; three light ones share the
+    # other 2. A float sum cannot tell the weight of three light flows beside it from that of four.
+    assert 1 + 1 + 1 + 1e16 - 1e16 == 4
     fluid = Fluid([3])
-    fluid.start("heavy", {0: 1e16}, 1, rate_cap_bps=1e-16)
     for name in "abc":
         fluid.start(name, {0: 1}, 1)
+    fluid.start("heavy", {0: 1e16}, 1, rate_cap_bps=1e-16)
     assert rates(fluid, "a", "b", "c") == pytest.approx([2 / 3] * 3)
 
 

@@ -116,7 +116,7 @@ def test_references() -> None:
     assert finder.find("Springfield", "x") == "Springfield"  # a name wins over labels
     assert finder.namesakes("Springfield") == 1
     assert finder.namesakes("n5") == 0
-    with pytest.raises(ScenarioError, match="x: 2 nodes have the label 'twin'.*names A, B"):
+    with pytest.raises(ScenarioError, match=r"x: 2 nodes have the label 'twin'.*names A, B"):
         finder.find("twin", "x")
     with pytest.raises(ScenarioError, match="did you mean 'Springfield-2' or 'Springfield'"):
         finder.find("Springfeld-2", "x")
