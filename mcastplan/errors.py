@@ -6,7 +6,7 @@
     +-- UsageError                 (2)  bad usage or a bad file: what, where, what to do
     |   +-- UnitError              (2)  a quantity whose text is not "number unit"
     |   +-- ScenarioError          (2)  a scenario or topology that does not hold up
-    |   +-- InfeasibleError        (2)  one scheme cannot serve this scenario (a limit of the scheme)
+    |   +-- InfeasibleError        (2)  a limit of one scheme rules it out here
     +-- EnvironmentLacksError      (3)  the machine lacks something the command needs
 """
 

@@ -11,6 +11,7 @@ from mcastplan.errors import InfeasibleError
 from mcastplan.evaluate.arcs import ArcSpace
 from mcastplan.evaluate.cold_start import replica_groups
 from mcastplan.evaluate.push import Planned, Push, flow_loads, run
+from mcastplan.evaluate.wire import payload_bytes
 from mcastplan.fluid import Fluid
 from mcastplan.model.plan import Demand, ReplicationPlan, Table
 from mcastplan.model.results import (
@@ -45,10 +46,27 @@ class Context(msgspec.Struct, frozen=True):
 Plans = Sequence[tuple[Demand, ReplicationPlan]]
 
 
-def install(context: Context, kind: type[Scheme]) -> tuple[Scheme, Plans]:
-    """The scheme and its plan for every transfer. Raises `InfeasibleError`."""
+class Installed(msgspec.Struct, frozen=True):
+    """A scheme with its plan for every transfer, and the entries each node then holds."""
+
+    scheme: Scheme
+    plans: Plans
+    state: Mapping[Node, int]
+
+
+def install(context: Context, kind: type[Scheme]) -> Installed:
+    """Raises `InfeasibleError` where a limit of the scheme, the MTU or the state limit is met."""
     scheme = kind(context.scenario, context.routes)
-    return scheme, [(each, scheme.install(context.routes, each)) for each in context.demands]
+    plans = [(each, scheme.install(context.routes, each)) for each in context.demands]
+    for _, plan in plans:
+        payload_bytes(context.scenario.mtu, plan)
+    state = scheme.state(context.routes, plans)
+    limit = context.scenario.state_limit
+    for node, entries in state.items():
+        if limit is not None and entries > limit:
+            name = context.routes.graph.names[node]
+            raise InfeasibleError(f"{name} would hold {entries} entries, over the limit of {limit}")
+    return Installed(scheme, plans, state)
 
 
 def evaluate_scheme(context: Context, kind: type[Scheme], verify: bool) -> SchemeResult:
@@ -58,14 +76,13 @@ def evaluate_scheme(context: Context, kind: type[Scheme], verify: bool) -> Schem
     Raises `AssertionError` if a walk disagrees: that is a defect of this program.
     """
     try:
-        scheme, plans = install(context, kind)
-        state = scheme.state(context.routes, plans)
-        _check_state(context.scenario, state)
-        planned = [_planned(context, scheme, demand, plan) for demand, plan in plans]
+        installed = install(context, kind)
     except InfeasibleError as limit:
         return SchemeResult(kind.name, False, str(limit), (), (), (), None, ())
     if verify:
-        check(context, scheme, plans)
+        check(context, installed)
+    scheme, plans, state = installed.scheme, installed.plans, installed.state
+    planned = [_planned(context, scheme, demand, plan) for demand, plan in plans]
     pushes, fluid = run(context.space, planned)
     links = _links(context, pushes, fluid)
     return SchemeResult(
@@ -86,8 +103,9 @@ def evaluate_scheme(context: Context, kind: type[Scheme], verify: bool) -> Schem
     )
 
 
-def check(context: Context, scheme: Scheme, plans: Plans) -> None:
+def check(context: Context, installed: Installed) -> None:
     """Walk one packet of every flow over plan and tables. Raises `AssertionError`."""
+    scheme, plans = installed.scheme, installed.plans
     graph, tables = context.routes.graph, dict[Node, Table]()
 
     def table(node: Node) -> Table:
@@ -104,16 +122,6 @@ def check(context: Context, scheme: Scheme, plans: Plans) -> None:
                 said = ("the rendered tables copy elsewhere than the plan",)
             if said:
                 raise AssertionError(f"{scheme.name}, {flow.name}: {'; '.join(said)}")
-
-
-def _check_state(scenario: Scenario, state: Mapping[Node, int]) -> None:
-    limit = scenario.state_limit
-    if limit is None:
-        return
-    for node, entries in state.items():
-        if entries > limit:
-            name = scenario.topology.nodes[node].name
-            raise InfeasibleError(f"{name} would hold {entries} entries, over the limit of {limit}")
 
 
 def _planned(context: Context, scheme: Scheme, demand: Demand, plan: ReplicationPlan) -> Planned:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from functools import cached_property
 
 import msgspec
@@ -84,14 +85,16 @@ class Topology(msgspec.Struct, frozen=True, dict=True):
         """Rank of a node's name. Raises `KeyError`."""
         return self.graph.index[name]
 
+    @cached_property
+    def _links_between(self) -> Counter[frozenset[str]]:
+        return Counter(frozenset((link.a, link.b)) for link in self.links)
+
     def arc_name(self, arc: Arc) -> str:
-        """``"DE->NL"``, with the link's number where several join the two."""
-        graph = self.graph
-        text = f"{self.nodes[graph.tail[arc]].name}->{self.nodes[graph.head[arc]].name}"
-        number = (
-            self.links[arc >> 1].id.rpartition("#")[2] if "#" in self.links[arc >> 1].id else ""
-        )
-        return f"{text}#{number}" if number else text
+        """``"DE->NL"``, with the link's id where several join the two."""
+        link = self.links[arc >> 1]
+        text = f"{link.b}->{link.a}" if arc & 1 else f"{link.a}->{link.b}"
+        parallel = self._links_between[frozenset((link.a, link.b))] > 1
+        return f"{text} ({link.id})" if parallel else text
 
 
 class Graph:

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from mcastplan.dataplane.walk import Walk, walk_plan
 from mcastplan.errors import InfeasibleError, UsageError
 from mcastplan.evaluate.scheme import check, install
-from mcastplan.evaluate.wire import payload_bytes
 from mcastplan.model.plan import Demand, ReplicationPlan
 from mcastplan.model.results import PlanNode, PlanPhase, PlanResult, PlanTransfer
 from mcastplan.model.scenario import Scenario
-from mcastplan.model.topology import Node
+from mcastplan.model.topology import Node, Topology
 from mcastplan.schemes import SCHEMES
 from mcastplan.schemes.base import Phase, Scheme
 from mcastplan.study.compare import assumptions, context_of
@@ -42,20 +41,18 @@ def plan(
     context = context_of(scenario)
     routes = context.routes
     try:
-        built, plans = install(context, kinds[scheme])
-        for _, each in plans:
-            payload_bytes(scenario.mtu, each)
+        installed = install(context, kinds[scheme])
     except InfeasibleError as limit:
         raise InfeasibleError(f"{scheme} cannot serve {scenario.name}: {limit}") from None
     tell("walking the tables", 0.3)
-    check(context, built, plans)
+    check(context, installed)
+    built, plans, state = installed.scheme, installed.plans, installed.state
     transfers, met = [], set[Node]()
     for demand, each in plans:
-        shown = [_phase(routes, phase) for phase in built.phases(routes, demand)]
+        shown = [_phase(scenario.topology, routes, phase) for phase in built.phases(routes, demand)]
         transfers.append(_transfer(routes, built, demand, each, tuple(phase for phase, _ in shown)))
         met.add(demand.origin)
         met.update(where for _, nodes in shown for where in nodes)
-    state = built.state(routes, plans)
     wanted = sorted(met) if node is None else [index[node]]
     nodes = []
     for done, each_node in enumerate(wanted):
@@ -74,7 +71,7 @@ def plan(
     )
 
 
-def _phase(routes: IgpRoutes, phase: Phase) -> tuple[PlanPhase, set[Node]]:
+def _phase(topology: Topology, routes: IgpRoutes, phase: Phase) -> tuple[PlanPhase, set[Node]]:
     """The phase as walked, and the nodes its packets meet."""
     walks: list[tuple[int, Walk]] = [
         (flow.count, walk_plan(phase.plan, routes, flow)) for flow in phase.plan.flows
@@ -87,10 +84,7 @@ def _phase(routes: IgpRoutes, phase: Phase) -> tuple[PlanPhase, set[Node]]:
             copies[arc] = copies.get(arc, 0) + each * count
         delivered.update(walked.delivered)
     met = {graph.head[arc] for arc in copies} | {graph.tail[arc] for arc in copies} | delivered
-    rows = tuple(
-        (f"{graph.names[graph.tail[arc]]}->{graph.names[graph.head[arc]]}", count)
-        for arc, count in copies.items()
-    )
+    rows = tuple((topology.arc_name(arc), count) for arc, count in copies.items())
     names = tuple(graph.names[node] for node in sorted(delivered))
     return PlanPhase(phase.name, phase.meaning, rows, names), met
 

@@ -12,10 +12,11 @@ import msgspec
 import pytest
 
 from mcastplan.cli.show.compare import show_compare
-from mcastplan.cli.show.page import Column, Page, aligned, counted, some
+from mcastplan.cli.show.page import Column, Page, aligned, some
 from mcastplan.cli.show.plan import show_plan
 from mcastplan.model.results import Comparison, PlanNode, PlanResult
 from mcastplan.model.scenario import Scenario
+from mcastplan.units import counted
 
 
 def golden(root: Path, name: str, text: str) -> None:

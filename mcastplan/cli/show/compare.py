@@ -6,12 +6,12 @@ import math
 import shlex
 from collections.abc import Sequence
 
-from mcastplan.cli.show.page import Column, Page, counted, some
+from mcastplan.cli.show.page import Column, Page, some
 from mcastplan.cli.show.replicas import ready_line, stage_table
 from mcastplan.model.results import Comparison, SchemeResult, TransferResult
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.transfer import Transfer
-from mcastplan.units import show_rate, show_size, show_time
+from mcastplan.units import counted, show_rate, show_size, show_time
 
 NONE = "-"
 _MAX_TRANSFERS = 6  # lines about single transfers before "and 4 more"

@@ -139,8 +139,3 @@ def some(names: Sequence[str], limit: int = 12) -> str:
     if len(names) <= limit:
         return ", ".join(names)
     return f"{', '.join(names[:limit])} and {len(names) - limit} more"
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """``1 cloud``, ``1,204 replicas``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Iterator
 
 from mcastplan.cli.output import plain
-from mcastplan.cli.show.page import WIDTH, aligned, counted, some
+from mcastplan.cli.show.page import WIDTH, aligned, some
 from mcastplan.model.results import PlanNode, PlanPhase, PlanResult, PlanTransfer
+from mcastplan.units import counted
 
 _MAX_ROUTERS = 40
 _MAX_ARCS = 8
