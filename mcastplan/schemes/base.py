@@ -62,8 +62,8 @@ def demand(scenario: Scenario, routes: IgpRoutes, transfer: Transfer) -> Demand:
     """The transfer as the network sees it; receivers without a path are named, not planned."""
     index = scenario.topology.graph.index
     origin = index[transfer.origin]
-    dist = routes.dist_from(origin)
     routes.parents(origin)  # most paths asked for start here
+    dist = routes.dist_from(origin)
     clouds, unreachable = [], []
     for name in transfer.clouds:
         cloud = scenario.cloud[name]

@@ -13,7 +13,7 @@ from typing import Literal
 
 from mcastplan.model.plan import Key
 from mcastplan.model.topology import Arc, Graph, Node
-from mcastplan.underlay.spf import distances, first_tree
+from mcastplan.underlay.spf import distances, distances_and_tree, first_tree
 
 # Trees tried for a path between two nodes before a search: a scenario's first few origins.
 TREES_TRIED = 4
@@ -69,7 +69,11 @@ class IgpRoutes:
         """Arc into each node on its path from ``root`` under ``first``; -1 at the root."""
         parent = self._parent.get(root)
         if parent is None:
-            parent = self._parent[root] = first_tree(self.graph, root, self.dist_from(root))
+            if root in self._dist_from:
+                parent = first_tree(self.graph, root, self._dist_from[root])
+            else:
+                self._dist_from[root], parent = distances_and_tree(self.graph, root)
+            self._parent[root] = parent
         return parent
 
     def next_arcs(self, node: Node, dest: Node) -> list[Arc]:
@@ -138,11 +142,11 @@ class IgpRoutes:
 
     def _up_tree(self, root: Node, source: Node, dest: Node) -> tuple[Arc, ...] | None:
         """Arcs from ``source`` down to ``dest`` in the root's tree; None if it is not above."""
-        parent, tail = self._parent[root], self.graph.tail
-        arcs, node = [], dest
+        parent, tail, dist = self._parent[root], self.graph.tail, self._dist_from[root]
+        arcs, node, start = [], dest, dist[source]
         while node != source:
             arc = parent[node]
-            if arc < 0:
+            if arc < 0 or dist[node] <= start:
                 return None
             arcs.append(arc)
             node = tail[arc]
@@ -150,41 +154,62 @@ class IgpRoutes:
         return tuple(arcs)
 
     def _search(self, source: Node, dest: Node) -> tuple[Arc, ...] | None:
-        """Dijkstra that stops at ``dest``: the branches of a tree are short, a full SPF is not."""
         graph = self.graph
-        size, out, into = graph.size, graph.out, graph.into
-        tentative = {source: 0}
-        done: set[Node] = set()
-        heap = [source]
-        while heap:
-            d, u = divmod(heappop(heap), size)
-            if u in done:
-                continue
-            done.add(u)
-            if u == dest:
-                break
-            for v, w, _ in out[u]:
-                t = d + w
-                if t < tentative.get(v, t + 1):
-                    tentative[v] = t
-                    heappush(heap, t * size + v)
-        if dest not in done:
+        dist = self._labels(source, dest)
+        if dest not in dist:
             return None
         # Nodes on some shortest path, found backwards; then every node's own smallest choice.
         on_path, todo = {dest}, [dest]
         while todo:
             v = todo.pop()
-            d = tentative[v]
-            for u, w, _ in into[v]:
-                if u in done and u not in on_path and tentative[u] + w == d:
+            d = dist[v]
+            for u, w, _ in graph.into[v]:
+                if u not in on_path and dist.get(u, d) + w == d:
                     on_path.add(u)
                     todo.append(u)
         arcs, node = [], source
         while node != dest:
-            d = tentative[node]
-            for v, w, arc in out[node]:
-                if v in on_path and d + w == tentative[v]:
+            d = dist[node]
+            for v, w, arc in graph.out[node]:
+                if v in on_path and d + w == dist[v]:
                     arcs.append(arc)
                     node = v
                     break
         return tuple(arcs)
+
+    def _labels(self, source: Node, dest: Node) -> dict[Node, int]:
+        """Distances from ``source`` of all nodes on shortest paths to ``dest``, and of few others.
+
+        Dijkstra drawn towards ``dest`` (A*, Hart, Nilsson, Raphael 1968): what is left is at least
+        the difference of the two distances from an origin (a landmark: Goldberg, Harrelson 2005).
+        It ends past every node that could lie on a path as short.
+        """
+        graph = self.graph
+        size, out, symmetric = graph.size, graph.out, graph.symmetric
+        known = next(iter(self._dist_from.values()), None)
+        if known is None or known[source] < 0 or known[dest] < 0:
+            known = [0] * size
+        goal = known[dest]
+        tentative = {source: 0}
+        settled: dict[Node, int] = {}
+        heap = [source]
+        limit = -1
+        while heap:
+            least, u = divmod(heappop(heap), size)
+            if 0 <= limit < least:
+                break
+            if u in settled:
+                continue
+            d = settled[u] = tentative[u]
+            if u == dest:
+                limit = least
+                continue
+            for v, w, _ in out[u]:
+                t = d + w
+                if t < tentative.get(v, t + 1):
+                    tentative[v] = t
+                    left = goal - known[v]
+                    if left < 0:
+                        left = -left if symmetric else 0
+                    heappush(heap, (t + left) * size + v)
+        return settled

@@ -35,6 +35,31 @@ def distances(
     return dist
 
 
+def distances_and_tree(graph: Graph, root: Node) -> tuple[list[int], list[Arc]]:
+    """`distances` from ``root`` and its `first_tree`, in one search where no two paths tie."""
+    size, out = graph.size, graph.out
+    far = 1 << 62
+    dist, parent = [far] * size, [-1] * size
+    dist[root] = 0
+    ties: list[tuple[Node, int]] = []
+    heap = [root]
+    while heap:
+        d, u = divmod(heappop(heap), size)
+        if d > dist[u]:
+            continue
+        for v, w, arc in out[u]:
+            t = d + w
+            if t < dist[v]:
+                dist[v] = t
+                parent[v] = arc
+                heappush(heap, t * size + v)
+            elif t == dist[v]:
+                ties.append((v, t))
+    dist = [d if d < far else UNREACHED for d in dist]
+    tied = any(dist[v] == t for v, t in ties)
+    return dist, first_tree(graph, root, dist) if tied else parent
+
+
 def first_tree(graph: Graph, root: Node, dist: Sequence[int]) -> list[Arc]:
     """Arc into every node on its lexicographically smallest shortest path from ``root``; -1: none.
 
