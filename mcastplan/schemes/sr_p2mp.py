@@ -18,7 +18,7 @@ from mcastplan.model.topology import Arc, Node
 from mcastplan.schemes.base import Phase, farthest_s, one_flow
 from mcastplan.schemes.replication_segment import SegmentTable
 from mcastplan.underlay.routes import IgpRoutes
-from mcastplan.underlay.steiner import dual_ascent, min_cost_tree, tree_cost
+from mcastplan.underlay.steiner import ascend, dual_ascent, min_cost_tree, tree_cost
 
 SRV6_BYTES, SRH_ONE_SID_BYTES = 40, 24
 MPLS_LABEL_BYTES = 4
@@ -56,12 +56,15 @@ class SrP2mp:
 
     def tree(self, routes: IgpRoutes, demand: Demand) -> list[Arc]:
         """Arcs of the controller's tree, each once."""
-        shortest = routes.union(demand.origin, demand.pes)
+        graph, origin, pes = routes.graph, demand.origin, demand.pes
+        shortest = routes.union(origin, pes)
         if not self._min_cost:
             return shortest
+        # On asymmetric metrics a second tree, on the arcs dual ascent used up, halves the gap; on
+        # symmetric ones it is not worth its time.
+        left = None if graph.symmetric else ascend(graph, origin, pes)[1]
+        cheap = min_cost_tree(graph, origin, pes, left)
         # The heuristic's factor of two is of the optimum, not of the shortest-path tree.
-        cheap = min_cost_tree(routes.graph, demand.origin, demand.pes)
-        graph = routes.graph
         return cheap if tree_cost(graph, cheap) < tree_cost(graph, shortest) else shortest
 
     def _segments(
