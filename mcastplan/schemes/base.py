@@ -9,6 +9,7 @@ import msgspec
 
 from mcastplan.model.plan import Demand, Flow, Key, ReplicationPlan, Section, Table
 from mcastplan.model.scenario import Scenario
+from mcastplan.model.timers import Timers
 from mcastplan.model.topology import Arc, Node
 from mcastplan.model.transfer import Transfer
 from mcastplan.underlay.routes import IgpRoutes, choose
@@ -113,6 +114,15 @@ def farthest_s(routes: IgpRoutes, demand: Demand) -> float:
     """Propagation [s] from the receiving PE that is farthest from the origin's PE."""
     known = toward(routes, demand.origin, demand.pes)
     return max((known[pe][1] for pe in demand.pes), default=0.0)
+
+
+def overlay_terms(timers: Timers, routes: IgpRoutes, demand: Demand) -> dict[str, float]:
+    """Set-up where each egress signals the ingress and one write there ends it [s]."""
+    return {
+        "announce": timers.announce_s,
+        "signal": timers.signal_s + farthest_s(routes, demand),
+        "write": timers.write_s,
+    }
 
 
 class Fib:

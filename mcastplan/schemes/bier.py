@@ -15,7 +15,7 @@ from mcastplan.errors import InfeasibleError
 from mcastplan.model.plan import Demand, Key, ReplicationPlan, Steer, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Node
-from mcastplan.schemes.base import Phase, demand, farthest_s, one_flow
+from mcastplan.schemes.base import Phase, demand, one_flow, overlay_terms
 from mcastplan.schemes.bift import BierTable, bitstring
 from mcastplan.underlay.routes import IgpRoutes
 
@@ -120,11 +120,7 @@ class Bier:
         return BierTable(routes, plans, node, self.bfr_id, self.bsl, self.sub_domain, self._spread)
 
     def setup(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> dict[str, float]:
-        return {
-            "announce": self._timers.announce_s,
-            "signal": self._timers.signal_s + farthest_s(routes, demand),
-            "write": self._timers.write_s,
-        }
+        return overlay_terms(self._timers, routes, demand)
 
     def imposed(self, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
         lines = []

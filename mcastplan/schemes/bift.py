@@ -12,6 +12,13 @@ from mcastplan.underlay.routes import IgpRoutes
 
 NO_BIFT_ENTRY = "bit without a BIFT entry"
 NO_IMPOSITION = "no bitstring for this transfer"
+# RFC 8296 section 2.1.2: log2(BSL) - 5; codes 0 and 8 to 15 are reserved.
+BSL_CODE = {64: 1, 128: 2, 256: 3, 512: 4, 1024: 5, 2048: 6, 4096: 7}
+
+
+def bift_id(bsl: int, sub_domain: int, si: int) -> int:
+    """draft-ietf-bier-non-mpls-bift-encoding: BSL code (4 bits), sub-domain (8), SI (8)."""
+    return BSL_CODE.get(bsl, 0) << 16 | sub_domain << 8 | si
 
 
 def bitstring(bits: Iterable[int]) -> int:
@@ -156,8 +163,6 @@ class BierTable:
 
     def _bift_section(self, si: int, entropy: Key, suffix: str) -> Section:
         names, head = self._routes.graph.names, self._routes.graph.head
-        code = self._bsl.bit_length() - 6  # RFC 8296: log2(BSL) - 5
-        bift_id = code << 16 | self._sub_domain << 8 | si
         rows = tuple(
             (
                 str(self._bfr_id[row.bfer]),
@@ -168,5 +173,6 @@ class BierTable:
             )
             for bit, row in self._bift(si, entropy).items()
         )
-        title = f"BIFT 0x{bift_id:05x}: sub-domain {self._sub_domain}, BSL {self._bsl}, SI {si}"
+        number = bift_id(self._bsl, self._sub_domain, si)
+        title = f"BIFT 0x{number:05x}: sub-domain {self._sub_domain}, BSL {self._bsl}, SI {si}"
         return Section(title + suffix, ("BFR-id", "SI:bit", "BFER", "F-BM", "BFR-NBR"), rows)

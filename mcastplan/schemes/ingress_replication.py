@@ -16,7 +16,7 @@ from mcastplan.dataplane.step import NO_ROUTE, NO_STATE
 from mcastplan.model.plan import Demand, Hop, Key, Native, ReplicationPlan, Section, Steer, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Arc, Node
-from mcastplan.schemes.base import Fib, Phase, farthest_s, one_flow
+from mcastplan.schemes.base import Fib, Phase, one_flow, overlay_terms
 from mcastplan.underlay.routes import IgpRoutes
 
 VXLAN_BYTES = 50
@@ -62,11 +62,7 @@ class IngressReplication:
         return TunnelTable(routes, plans, node)
 
     def setup(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> dict[str, float]:
-        return {
-            "announce": self._timers.announce_s,
-            "signal": self._timers.signal_s + farthest_s(routes, demand),
-            "write": self._timers.write_s,
-        }
+        return overlay_terms(self._timers, routes, demand)
 
     def imposed(self, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
         remote = sum(pe != demand.origin for pe in demand.pes)

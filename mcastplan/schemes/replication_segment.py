@@ -17,6 +17,16 @@ from mcastplan.schemes.base import Fib
 from mcastplan.underlay.routes import IgpRoutes
 
 
+LOCATOR = 0xFCBB_BB00 << 96
+FIRST_FUNCTION = 0xE000
+FIRST_NODE_SID, FIRST_REPLICATION_SID = 16_000, 500_000  # MPLS labels
+
+
+def srv6_sid(node: Node, function: int) -> int:
+    """``fcbb:bb00:<node + 1>:<function>::`` as a number."""
+    return LOCATOR | (node + 1) << 80 | function << 64
+
+
 class Replicated(msgspec.Struct, frozen=True):
     """A packet on its way to ``dest``, whose Replication-SID of ``transfer`` it carries."""
 
@@ -111,13 +121,13 @@ class SegmentTable:
     def _locator(self, node: Node) -> str:
         if self._srv6:
             return f"fcbb:bb00:{node + 1:x}::/48"
-        return f"label {16_000 + node}"
+        return f"label {FIRST_NODE_SID + node}"
 
     def _sid(self, node: Node, transfer: str) -> str:
         tree = self._tree_id[transfer]
         if self._srv6:
-            return f"fcbb:bb00:{node + 1:x}:{0xE000 + tree:x}::"
-        return f"label {500_000 + tree}"
+            return f"fcbb:bb00:{node + 1:x}:{FIRST_FUNCTION + tree:x}::"
+        return f"label {FIRST_REPLICATION_SID + tree}"
 
 
 def _branches(entry: Entry) -> list[Steer]:

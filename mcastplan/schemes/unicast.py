@@ -29,6 +29,8 @@ from mcastplan.schemes.base import Fib, Phase
 from mcastplan.underlay.routes import IgpRoutes
 
 TCP_IP_BYTES = 40
+# Distinct 5-tuples of one cloud's pulls under hashing; more pulls than that share them evenly.
+MAX_TUPLES = 1024
 
 
 class Unicast:
@@ -45,14 +47,13 @@ class Unicast:
         for cloud, pe, replicas in demand.clouds:
             pulls = 1 if self._per_cloud else replicas
             # Under hashing every pull has its own 5-tuple and may take its own path.
-            split = pulls if routes.ecmp == "hash" and pulls > 1 else 1
-            for pull in range(split):
-                name = f"{demand.transfer}/{cloud}" + (f"/{pull}" if split > 1 else "")
+            tuples = min(pulls, MAX_TUPLES) if routes.ecmp == "hash" else 1
+            for number in range(tuples):
+                name = f"{demand.transfer}/{cloud}" + (f"/{number}" if tuples > 1 else "")
                 key: Key = ("pull", name)
                 impose.append((demand.origin, Steer(key, (pe,))))
-                flows.append(
-                    Flow(name, (key,), (cloud,), (pe,), demand.size_bytes, count=pulls // split)
-                )
+                count = pulls // tuples + (number < pulls % tuples)
+                flows.append(Flow(name, (key,), (cloud,), (pe,), demand.size_bytes, count))
         return ReplicationPlan(
             demand.transfer, tuple(impose), tuple(flows), 0, {}, inner_bytes=TCP_IP_BYTES
         )
