@@ -39,8 +39,7 @@ def _steer(plan: ReplicationPlan, routes: Routes, node: Node, packet: Steer) -> 
             else:
                 delivered += 1
             continue
-        key = (packet.key, dest) if packet.spread else packet.key
-        arc = routes.next_arc(node, dest, key)
+        arc = routes.next_arc(node, dest, packet.key, packet.spread)
         if arc is None:
             drops.append(NO_ROUTE)
         else:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 import msgspec
 
 from mcastplan.dataplane.step import step
-from mcastplan.model.plan import Flow, Hop, Native, ReplicationPlan, Routes, Steer, Table
+from mcastplan.model.plan import Flow, Hop, Native, ReplicationPlan, Routes, Table
 from mcastplan.model.topology import Arc, Graph, Node
 
 # The TTL of BIER and IPv4 and the hop limit of IPv6 have 8 bits; MPLS the same.
@@ -69,12 +69,7 @@ def walk(graph: Graph, hop: HopAt, starts: Iterable[tuple[Node, Hashable]]) -> W
 
 def walk_plan(plan: ReplicationPlan, routes: Routes, flow: Flow) -> Walk:
     """One packet of ``flow`` (one of its ``count``) over the plan."""
-    keys = set(flow.keys)
-    starts = [
-        (node, packet)
-        for node, packet in plan.impose
-        if (packet.key if isinstance(packet, Steer) else packet) in keys
-    ]
+    starts = [start for key in flow.keys for start in plan.imposed_by_key.get(key, ())]
 
     def hop(node: Node, arrived: Arc | None, packet: Hashable) -> Hop:
         return step(plan, routes, node, arrived, packet)

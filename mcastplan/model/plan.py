@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from functools import cached_property
 from typing import Protocol
 
 import msgspec
@@ -61,7 +62,7 @@ class Flow(msgspec.Struct, frozen=True):
     rate_cap_bps: float = math.inf
 
 
-class ReplicationPlan(msgspec.Struct, frozen=True):
+class ReplicationPlan(msgspec.Struct, frozen=True, dict=True):
     """``impose`` may name several sources. ``match`` lists the keys a node tries for a packet's
     key, most specific first; a key that is not in it is tried as it is.
 
@@ -75,7 +76,15 @@ class ReplicationPlan(msgspec.Struct, frozen=True):
     entries: Mapping[tuple[Node, Key], Entry]
     match: Mapping[Key, tuple[Key, ...]] = {}
     inner_bytes: int = 28  # IPv4 20 + UDP 8
-    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def imposed_by_key(self) -> dict[Key, list[tuple[Node, Packet]]]:
+        """``impose`` by the key of each packet."""
+        found: dict[Key, list[tuple[Node, Packet]]] = {}
+        for node, packet in self.impose:
+            key = packet.key if isinstance(packet, Steer) else packet
+            found.setdefault(key, []).append((node, packet))
+        return found
 
 
 class Demand(msgspec.Struct, frozen=True):
@@ -129,7 +138,7 @@ class Routes(Protocol):
 
     graph: Graph
 
-    def next_arc(self, node: Node, dest: Node, key: Key = None) -> Arc | None:
+    def next_arc(self, node: Node, dest: Node, key: Key = None, spread: bool = False) -> Arc | None:
         """The node's own choice towards ``dest``; None where there is no route."""
 
     def next_arcs(self, node: Node, dest: Node) -> Sequence[Arc]:
@@ -139,4 +148,4 @@ class Routes(Protocol):
         """The arcs a packet takes from ``source`` to ``dest``, each node choosing for itself."""
 
     def union(self, source: Node, dests: Sequence[Node]) -> Sequence[Arc]:
-        """Arcs of the paths to all ``dests``, each once (``ecmp: first`` only)."""
+        """Arcs of the ``ecmp: first`` paths to all ``dests``, each once, whatever the rule here."""

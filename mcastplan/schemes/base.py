@@ -129,20 +129,16 @@ class Fib:
     """Unicast routes of one node towards the addresses a scheme's packets carry."""
 
     def __init__(self, routes: IgpRoutes, node: Node, dests: Iterable[Node]) -> None:
-        self._node = node
-        self._hash = routes.ecmp == "hash"
         self._graph = routes.graph
         self.next_arcs: dict[Node, tuple[Arc, ...]] = {}
         for dest in sorted(set(dests) - {node}):
             arcs = routes.next_arcs(node, dest)
             if arcs:
-                self.next_arcs[dest] = tuple(arcs if self._hash else arcs[:1])
+                self.next_arcs[dest] = tuple(arcs if routes.ecmp == "hash" else arcs[:1])
 
     def next_arc(self, dest: Node, key: Key) -> Arc | None:
         arcs = self.next_arcs.get(dest)
-        if not arcs:
-            return None
-        return arcs[choose(key, self._node, len(arcs))] if self._hash else arcs[0]
+        return choose(self._graph, arcs, key) if arcs else None
 
     def section(self, title: str, address: Mapping[Node, str] | None = None) -> Section:
         names, head = self._graph.names, self._graph.head

@@ -59,7 +59,7 @@ def bift(
         if bfer == node:
             birt[bit] = None
             continue
-        arc = routes.next_arc(node, bfer, (entropy, bfer) if spread else entropy)
+        arc = routes.next_arc(node, bfer, entropy, spread)
         if arc is not None:
             birt[bit] = arc
     f_bm: dict[Arc | None, int] = {}

@@ -34,16 +34,37 @@ class Tree:
         head = routes.graph.head
         self.iif: dict[Node, Arc | None] = {root: None}
         self.oifs: dict[Node, list[Arc]] = {root: []}
+        self.order: list[Node] = [root]  # every node after the one above it
         for leaf in leaves:
             node = leaf
+            way: list[Node] = []
             while node not in self.iif:
                 towards = routes.next_arc(node, root, key)
                 assert towards is not None  # a Demand holds reachable receivers only
                 upstream = head[towards]
                 self.iif[node] = towards ^ 1
+                way.append(node)
                 self.oifs.setdefault(node, [])
                 self.oifs.setdefault(upstream, []).append(towards ^ 1)
                 node = upstream
+            self.order += reversed(way)
+
+    def joined_s(self, routes: IgpRoutes, leaves: Iterable[Node], join_s: float) -> float:
+        """When the last Join has reached the tree [s]: every leaf sends its own at 0, a router
+        without state sends one as soon as the first from below is handled (``join_s`` each)."""
+        delay_s, tail = routes.graph.delay_s, routes.graph.tail
+        sent = dict.fromkeys(leaves, 0.0)
+        last = 0.0
+        # Leaves first: each node comes after those that it received a Join from.
+        for node in reversed(self.order):
+            arc = self.iif[node]
+            if arc is None:
+                continue
+            there = sent[node] + delay_s[arc] + join_s
+            last = max(last, there)
+            upstream = tail[arc]
+            sent[upstream] = min(sent.get(upstream, there), there)
+        return last
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -112,7 +133,7 @@ class MrouteTable:
     def _from(self, kind: str, entry: Entry) -> str:
         if entry.iif is not None:
             return self._graph.names[self._graph.tail[entry.iif]]
-        return "(RP)" if kind == "(*,G)" else "(source)"
+        return "(source)" if kind == "(S,G)" else "(RP)"
 
     def _to(self, entry: Entry) -> str:
         names, head = self._graph.names, self._graph.head

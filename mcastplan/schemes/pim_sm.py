@@ -17,10 +17,10 @@ from mcastplan.model.plan import Demand, Entry, Key, ReplicationPlan, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Node
 from mcastplan.schemes.asm import SharedTree, Stage
-from mcastplan.schemes.base import Phase, one_flow, toward
+from mcastplan.schemes.base import Phase, one_flow
 from mcastplan.schemes.mroute import MrouteTable, Tree, keys_of
 from mcastplan.underlay.routes import IgpRoutes
-from mcastplan.units import show_rate, show_time
+from mcastplan.units import counted, show_rate, show_time
 
 
 class PimSm:
@@ -40,6 +40,10 @@ class PimSm:
         return self.phases(routes, demand)[-1].plan
 
     def phases(self, routes: IgpRoutes, demand: Demand) -> tuple[Phase, ...]:
+        if not demand.pes:
+            return (
+                Phase("steady", "no receiver", ReplicationPlan(demand.transfer, (), (), 0, {})),
+            )
         if self._rp is None:
             sg, _, _ = keys_of(demand.transfer)
             tree = Tree(routes, demand.origin, sg, demand.pes)
@@ -80,8 +84,6 @@ class PimSm:
 
     def _plan(self, demand: Demand, entries: Mapping[tuple[Node, Key], Entry]) -> ReplicationPlan:
         sg, rpt, star = keys_of(demand.transfer)
-        if not demand.pes:
-            return ReplicationPlan(demand.transfer, (), (), 0, {})
         # Most specific state first, as RFC 7761 section 4.2 forwards.
         match = {sg: (sg, rpt, star)} if self._rp is not None else {}
         return ReplicationPlan(
@@ -103,26 +105,33 @@ class PimSm:
         return MrouteTable(routes, plans, node, self._rp)
 
     def setup(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> dict[str, float]:
-        """The slowest receiver's Join, hop by hop to the source's PE (ASM: to the RP, then the
-        RP's own Join to the source)."""
+        """Until the last Join meets the tree; in ASM then the RP's own Join, to the source."""
         timers = self._timers
         sg, _, star = keys_of(demand.transfer)
         root, key = (demand.origin, sg) if self._rp is None else (self._rp, star)
-        known = toward(routes, root, demand.pes, key)
+        tree = Tree(routes, root, key, demand.pes)
         terms = {
             "announce": timers.announce_s,
             "igmp": timers.igmp_s,
-            "join": max(
-                (known[pe][0] * timers.join_s + known[pe][1] for pe in demand.pes), default=0.0
-            ),
+            "join": tree.joined_s(routes, demand.pes, timers.join_s),
         }
         if self._rp is not None:
-            hops, delay = toward(routes, demand.origin, (self._rp,), sg)[self._rp]
-            terms["rp_join"] = hops * timers.join_s + delay
+            to_source = Tree(routes, demand.origin, sg, (self._rp,))
+            terms["rp_join"] = to_source.joined_s(routes, (self._rp,), timers.join_s)
         return terms
 
     def imposed(self, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
         return (f"nothing; native packets of group {demand.transfer}",)
 
     def notes(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
-        return ()
+        sg = keys_of(demand.transfer)[0]
+        idle = sum(
+            key == sg and not (entry.out or entry.local) for (_, key), entry in plan.entries.items()
+        )
+        if not idle:
+            return ()
+        entries = counted(idle, "(S,G) entry", "(S,G) entries")
+        return (
+            f"{demand.transfer}: {entries} between source and RP forward nothing and stay until"
+            " their Keepalive Timer (210 s) ends",
+        )

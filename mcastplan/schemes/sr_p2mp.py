@@ -91,7 +91,7 @@ class SrP2mp:
                     reach = self._reach(routes, at, chain)
                     part, chain = chain[: max(reach, 1)], chain[max(reach, 1) :]
                     dest = head[part[-1]]
-                    branch = self._branch(key, part, dest, pinned=reach == 0)
+                    branch = self._branch(routes, key, at, part, dest, pinned=reach == 0)
                     out.setdefault(at, []).append(branch)
                     at = dest
                     if chain:
@@ -125,11 +125,16 @@ class SrP2mp:
                 return length
         return 0
 
-    def _branch(self, key: Key, part: Sequence[Arc], dest: Node, pinned: bool) -> Steer:
+    def _branch(
+        self, routes: IgpRoutes, key: Key, at: Node, part: Sequence[Arc], dest: Node, pinned: bool
+    ) -> Steer:
         if self._srv6:
             header = SRV6_BYTES + (SRH_ONE_SID_BYTES if pinned else 0)
         else:
-            header = MPLS_LABEL_BYTES * (2 if len(part) > 1 else 1)
+            # Under hashing any equal-cost way may be taken, so one that passes a router decides.
+            ways = routes.next_arcs(at, dest) if routes.ecmp == "hash" and not pinned else part[:1]
+            adjacent = all(routes.graph.head[arc] == dest for arc in ways)
+            header = MPLS_LABEL_BYTES * (1 if adjacent else 2)
         return Steer(key, (dest,), header, lookup=True, via=part[0] if pinned else None)
 
     def phases(self, routes: IgpRoutes, demand: Demand) -> tuple[Phase, ...]:

@@ -34,7 +34,7 @@ MAX_TUPLES = 1024
 
 
 class Unicast:
-    """A pull is one flow; pulls of one cloud that share a path are one flow with a count."""
+    """A pull is one flow; under ``ecmp: first`` those of one cloud are one flow with a count."""
 
     name: ClassVar[str] = "unicast"
 
@@ -79,7 +79,10 @@ class Unicast:
         return (f"nothing; {pulls} TCP pulls leave the origin",)
 
     def notes(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
-        return ()
+        pulls = 0 if self._per_cloud else max((n for _, _, n in demand.clouds), default=0)
+        if routes.ecmp == "first" or pulls <= MAX_TUPLES:
+            return ()
+        return (f"over {MAX_TUPLES:,} pulls of one cloud share {MAX_TUPLES:,} hashed 5-tuples",)
 
 
 class Segment(msgspec.Struct, frozen=True):

@@ -19,20 +19,33 @@ from mcastplan.underlay.spf import distances, distances_and_tree, first_tree
 TREES_TRIED = 4
 
 
-def choose(key: Key, node: Node, count: int) -> int:
-    """Index of one of ``count`` equal-cost choices: a stable hash of flow key and node.
+def choose(graph: Graph, arcs: Sequence[Arc], key: Key, spread: Node | None = None) -> Arc:
+    """One of a node's equal-cost ``arcs``, by a stable hash of flow key and node.
 
-    The node is mixed in, as routers seed their hash, so that choices along a path are independent.
+    First the neighbour, then one of the links to it. Every neighbour has a rank of its own for a
+    key, and the best one present wins (rendezvous hashing: Thaler, Ravishankar 1998), so that
+    destinations with different equal-cost sets still share a neighbour where they can. ``spread``
+    hashes a destination of its own into the neighbour's rank, never into the link.
     """
-    digest = blake2b(f"{node}|{key!r}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % count
+    if len(arcs) == 1:
+        return arcs[0]
+    node, head = graph.tail[arcs[0]], graph.head
+    whose = key if spread is None else (key, spread)
+    best = min({head[arc] for arc in arcs}, key=lambda to: (_hash(whose, node, to), to))
+    links = [arc for arc in arcs if head[arc] == best]
+    return links[_hash(key, node, best) % len(links)]
+
+
+def _hash(key: Key, node: Node, neighbour: Node) -> int:
+    digest = blake2b(f"{node}|{neighbour}|{key!r}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
 
 
 class IgpRoutes:
     """Shortest-path routes, computed where asked and kept.
 
     ``ecmp="first"``: neighbour with the smallest name, then smallest link id. ``"hash"``: `choose`
-    over the equal-cost set in that same order.
+    among the equal-cost arcs.
     """
 
     def __init__(self, graph: Graph, ecmp: Literal["first", "hash"] = "first") -> None:
@@ -83,10 +96,10 @@ class IgpRoutes:
             return []
         return [arc for v, w, arc in self.graph.out[node] if w + dist[v] == here and dist[v] >= 0]
 
-    def next_arc(self, node: Node, dest: Node, key: Key = None) -> Arc | None:
+    def next_arc(self, node: Node, dest: Node, key: Key = None, spread: bool = False) -> Arc | None:
         if self.ecmp == "hash":
             arcs = self.next_arcs(node, dest)
-            return arcs[choose(key, node, len(arcs))] if arcs else None
+            return choose(self.graph, arcs, key, dest if spread else None) if arcs else None
         dist = self.dist_to(dest)
         here = dist[node]
         if here > 0:
@@ -108,7 +121,7 @@ class IgpRoutes:
         return tuple(arcs)
 
     def union(self, source: Node, dests: Sequence[Node]) -> list[Arc]:
-        if len(dests) == 1:
+        if len(dests) == 1 and self.ecmp == "first":
             return list(self.path(source, dests[0]) or ())
         parent, tail = self.parents(source), self.graph.tail
         seen = {source}

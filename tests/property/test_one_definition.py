@@ -28,7 +28,8 @@ def hold_together(scenario: Scenario, kind: type[Scheme]) -> None:
     steps = max(len(phases) for phases in every_phase)
     for step in range(steps):
         plans = [
-            (each, phases[step].plan) for each, phases in zip(demands, every_phase, strict=True)
+            (each, phases[min(step, len(phases) - 1)].plan)
+            for each, phases in zip(demands, every_phase, strict=True)
         ]
         final = step == steps - 1
         if final:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from mcastplan.dataplane.walk import faults, walk_plan
@@ -289,3 +290,62 @@ def test_by_tree_numbering_stays_dense_where_that_is_better() -> None:
     arms = two_arms("z", "p1 p2", "p3 p4")
     said = "BFR-ids stay dense: 4 core copies against 6 numbered by tree"
     assert numbered(arms, "z", 2, "by-tree") == (4, said)
+
+
+def test_joins_meet_the_tree_where_another_has_passed() -> None:
+    """A chain a-b-c-d without delays, receivers at b, c and d: all send their Joins at once, and
+    each is one hop from a router that is on the tree already. With d alone its Join goes 3 hops."""
+    line = network(link("a", "b"), link("b", "c"), link("c", "d"))
+    for receivers, hops in ((("b", "c", "d"), 1), (("d",), 3), (("b", "d"), 2)):
+        scheme, routes, each, plan = planned("pim-sm", push(line, "a", receivers))
+        join = scheme.setup(routes, each, plan)["join"]
+        assert join == pytest.approx(hops * Scenario("t", line, (), ()).timers.join_s)
+
+
+def hashed(topology: Topology, receivers: tuple[str, ...], transfers: int) -> list[int]:
+    """Copies of BIER under hashing, for transfers that differ in their entropy."""
+    found = []
+    for number in range(transfers):
+        scenario = push(topology, "a", receivers, ecmp="hash")
+        one = msgspec.structs.replace(scenario.transfers[0], name=f"p{number}")
+        scenario = msgspec.structs.replace(scenario, transfers=(one,))
+        _, routes, _, plan = planned("bier", scenario)
+        found.append(sum(walk_plan(plan, routes, plan.flows[0]).copies.values()))
+    return found
+
+
+def test_bfers_with_different_equal_cost_sets_share_a_neighbour_where_they_can() -> None:
+    """a reaches x over c or d, y over d or e. Where d ranks first of the three (a third of the
+    entropies) one copy a-d serves both: 3 copies, otherwise 4."""
+    net = network(
+        *(link("a", via) for via in "cde"),
+        link("c", "x"),
+        link("d", "x"),
+        link("d", "y"),
+        link("e", "y"),
+    )
+    found = hashed(net, ("x", "y"), 200)
+    assert set(found) == {3, 4}
+    assert 40 <= found.count(3) <= 95
+
+
+def test_one_copy_to_a_neighbour_over_one_of_two_links() -> None:
+    """F-BM is an OR over the BFERs of one BFR-NBR (RFC 8279 section 6.4), not of one link."""
+    net = network(
+        link("a", "n", tag="#1"), link("a", "n", tag="#2"), link("n", "x"), link("n", "y")
+    )
+    assert set(hashed(net, ("x", "y"), 50)) == {3}
+
+
+def test_mpls_under_hashing_names_a_node_that_another_router_may_stand_before() -> None:
+    """a-b is 2, as far as a-c-b: the hash may go either way, so the Node-SID of b is needed."""
+    net = network(link("a", "b", 2), link("a", "c"), link("c", "b"), link("b", "d"))
+    options = SchemeOptions(sr_p2mp=SrP2mpOptions(dataplane="mpls"))
+    scenario = push(net, "a", ("b", "d"), ecmp="hash", schemes=options)
+    _, _, _, plan = planned("sr-p2mp", scenario)
+    names = net.graph.names
+    sizes = {
+        names[node]: [b.header_bytes for b in entry.out if isinstance(b, Steer)]
+        for (node, _), entry in plan.entries.items()
+    }
+    assert sizes == {"a": [8], "b": [4], "d": []}
