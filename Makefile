@@ -9,24 +9,25 @@ INPUTS := pyproject.toml constraints.txt
 IN_RANGE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench docs hooks clean
+.PHONY: help demo test check fix bench docs vendor system hooks clean
 
 help:
-	@$(info make demo    plan the built-in push of one model to 48 GPU clouds; needs Python 3.11 to 3.13)\
+	@$(info make demo    plan the built-in push of one model to 62 GPU clouds; needs Python 3.11 to 3.13)\
 	$(info make test    run every test (ARGS="tests/unit -k spf" for some))\
 	$(info make check   lint, formatting, types, import layers)\
 	$(info make fix     repair what the linter and the formatter can repair)\
 	$(info make bench   run the benchmarks)\
 	$(info make docs    build the documentation into site/)\
+	$(info make vendor  fetch the report's foreign files again and check them; needs npm)\
+	$(info make system  install the programs that tests use: Debian, as root; part of make test)\
 	$(info )\
 	$(info PYTHON=python3.12 picks the interpreter, VENV=folder the virtual environment)\
 	:
 
 demo: $(VENV)/.run
-	@mkdir -p demo
-	@$(BIN)/mcastplan compare builtin:global-inference --json demo/compare.json
+	@$(BIN)/mcastplan compare builtin:global-inference --report demo
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev system
 	$(BIN)/pytest $(ARGS)
 
 check: $(VENV)/.dev
@@ -45,6 +46,23 @@ bench: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --strict --quiet
 	@echo site/index.html
+
+vendor: | $(BIN)/python
+	@$(BIN)/python scripts/vendor.py
+
+# Programs that some tests run: a browser for the report, tshark for captures. Only on Debian and as
+# root; elsewhere those tests are skipped with what they lack (under CI=true they fail).
+SYSTEM := chromium tshark
+
+system: | $(BIN)/python
+	@if [ ! -e $(VENV)/.system ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		lacking=; \
+		for name in $(SYSTEM); do command -v $$name >/dev/null || lacking="$$lacking $$name"; done; \
+		if [ -z "$$lacking" ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends $$lacking; } >$(VENV)/system.log 2>&1; \
+		then touch $(VENV)/.system; \
+		else echo "not installed:$$lacking (see $(VENV)/system.log)" >&2; fi; \
+	fi
 
 # Runs `check` before every commit.
 hooks: $(VENV)/.dev

@@ -60,3 +60,10 @@ def stored(key: str) -> Stored:
 
 def _root() -> Path:
     return Path(str(files("topohub"))) / "data"
+
+
+def stored_demands(key: str) -> dict[str, dict[str, float]]:
+    """The traffic matrix as the file has it, by node id."""
+    data = json.loads((_root() / f"{key}.json").read_text())
+    demands: dict[str, dict[str, float]] = data["graph"]["demands"]
+    return demands

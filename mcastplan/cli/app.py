@@ -26,6 +26,8 @@ INTERNAL_ERROR = 70
 COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("mcastplan.cli.compare", "command"),
     "plan": ("mcastplan.cli.plan", "command"),
+    "report": ("mcastplan.cli.report", "command"),
+    "topology": ("mcastplan.cli.topology", "group"),
     "models": ("mcastplan.cli.lists", "models"),
     "engines": ("mcastplan.cli.lists", "engines"),
     "timers": ("mcastplan.cli.lists", "timers"),

@@ -4,27 +4,44 @@ from __future__ import annotations
 
 import click
 
-from mcastplan.cli.output import check_target, deliver, json_option
+from mcastplan.cli.folder import check_folder, write_report
+from mcastplan.cli.options import outside_option
+from mcastplan.cli.output import STDOUT, check_target, deliver, emit, json_option, plain
 from mcastplan.cli.progress import progress
 
 
 @click.command("compare", short_help="When every replica is ready, under each scheme, and why.")
 @click.argument("scenario")
+@outside_option
 @json_option
+@click.option(
+    "--report",
+    "folder",
+    metavar="DIR",
+    help="Also write report.html, report.md and result.json to this folder.",
+)
 @click.option("--verify", is_flag=True, help="Walk every scheme's tables, packet by packet.")
-def command(scenario: str, json_target: str | None, verify: bool) -> int:
+def command(
+    scenario: str,
+    json_target: str | None,
+    folder: str | None,
+    verify: bool,
+    allow_outside: bool,
+) -> int:
     """Compare unicast, ingress replication, PIM-SM, SR-P2MP and BIER for one push.
 
     SCENARIO is a YAML or JSON file, or builtin:NAME. Prints when the replicas are ready, what it
     costs the network, what binds, and which scheme to take. The exit code is 1 if a requested
-    receiver cannot be reached.
+    receiver cannot be reached. With --report the last line is the path of the HTML page.
     """
     check_target(json_target, scenario)
+    if folder is not None:
+        check_folder(folder, "--report", scenario)
     from mcastplan.scenario import load_scenario
     from mcastplan.study.compare import compare
 
     with progress() as report:
-        loaded = load_scenario(scenario)
+        loaded = load_scenario(scenario, allow_outside=allow_outside)
         result = compare(loaded, verify=verify, progress=report)
 
     def view() -> str:
@@ -34,4 +51,11 @@ def command(scenario: str, json_target: str | None, verify: bool) -> int:
         return show_compare(result, loaded, scenario, verified=verify, page=Page())
 
     deliver(result, json_target, view)
+    if folder is not None:
+        from mcastplan.report.json import render
+
+        # What a saved result would give: the same bytes as `report` later.
+        written = write_report(render(result), folder, "--report", "")
+        if json_target != STDOUT:
+            emit(f"{plain(written.html)}\n")
     return 1 if any(scheme.unreachable for scheme in result.schemes) else 0

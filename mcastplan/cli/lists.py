@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -11,14 +12,20 @@ from mcastplan.cli.output import check_target, deliver, json_option
 
 
 @click.command("models", short_help="The models a scenario can name.")
+@click.argument("file", required=False)
 @json_option
-def models(json_target: str | None) -> int:
-    """List the models a transfer can name, with their sizes; --json adds their sources."""
-    check_target(json_target)
+def models(file: str | None, json_target: str | None) -> int:
+    """List the models a transfer can name, with their sizes; --json adds their sources.
+
+    FILE is a model's own model.safetensors.index.json: shows that one instead. A transfer can name
+    such a file, beside the scenario, as its model.
+    """
+    check_target(json_target, file)
     from mcastplan.scenario import models as catalogue
+    from mcastplan.scenario.safetensors import read_index
     from mcastplan.units import show_size
 
-    rows = catalogue()
+    rows = catalogue() if file is None else (read_index(Path(file), file),)
 
     def view() -> str:
         headings = ("model", "size", "shards", "precision", "title")

@@ -69,25 +69,27 @@ def emit(data: bytes | str) -> None:
         raise UsageError(f"standard output cannot be written: {error.strerror}") from None
 
 
-def check_target(target: str | None, source: str | None = None) -> None:
+def check_target(target: str | None, source: str | None = None, option: str = "--json") -> None:
     """Refuse, before anything is computed, a file that cannot be written. Raises `UsageError`."""
     if target is None or target == STDOUT:
         return
     path = Path(target)
     try:
         if not target or path.is_dir():
-            raise UsageError(f"--json {target or repr(target)}: not a file name")
+            raise UsageError(f"{option} {target or repr(target)}: not a file name")
         if not path.parent.is_dir():
-            raise UsageError(f"--json {target}: there is no folder {path.parent}; make it first")
+            raise UsageError(f"{option} {target}: there is no folder {path.parent}; make it first")
+        with contextlib.suppress(FileNotFoundError):
+            path.stat()  # a name too long, a loop of links
         if source and path.exists() and Path(source).exists() and path.samefile(source):
-            raise UsageError(f"--json {target}: this is the scenario; name another file")
+            raise UsageError(f"{option} {target}: this is the scenario; name another file")
         if not os.access(path if _is_special(path) else path.resolve().parent, os.W_OK):
-            raise UsageError(f"--json {target}: its folder cannot be written; name another one")
+            raise UsageError(f"{option} {target}: its folder cannot be written; name another one")
     except (OSError, ValueError) as error:
-        raise UsageError(f"--json {target}: {_reason(error)}") from None
+        raise UsageError(f"{option} {target}: {_reason(error)}") from None
 
 
-def write_file(target: str, data: bytes) -> None:
+def write_file(target: str, data: bytes, option: str = "--json") -> None:
     """Write beside the target, then rename: complete or not at all. Raises `UsageError`."""
     path = Path(target)
     try:
@@ -108,7 +110,7 @@ def write_file(target: str, data: bytes) -> None:
     except BrokenPipeError:
         return
     except OSError as error:
-        raise UsageError(f"--json {target}: cannot be written: {_reason(error)}") from None
+        raise UsageError(f"{option} {target}: cannot be written: {_reason(error)}") from None
 
 
 def _is_special(path: Path) -> bool:

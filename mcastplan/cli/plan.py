@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from mcastplan.cli.output import check_target, deliver, json_option
+from mcastplan.cli.options import outside_option
+from mcastplan.cli.output import (
+    STDOUT,
+    check_target,
+    deliver,
+    emit,
+    json_option,
+    write_file,
+)
 from mcastplan.cli.progress import progress
 
 
@@ -17,24 +25,66 @@ from mcastplan.cli.progress import progress
     help="unicast, ingress-replication, pim-sm, sr-p2mp or bier.",
 )
 @click.option("--node", metavar="NODE", help="The router whose tables to show; else the ingress.")
+@click.option(
+    "--to",
+    metavar="CLOUD,CLOUD",
+    help="Plan for these receiving clouds of the transfers only; BFR-ids stay as they are.",
+)
+@click.option(
+    "--pcap",
+    metavar="-|FILE",
+    help="One packet of each flow, on each arc it crosses, as a capture file (pcapng).",
+)
+@outside_option
 @json_option
-def command(scenario: str, scheme: str, node: str | None, json_target: str | None) -> int:
+def command(
+    scenario: str,
+    scheme: str,
+    node: str | None,
+    to: str | None,
+    pcap: str | None,
+    json_target: str | None,
+    allow_outside: bool,
+) -> int:
     """Print what one scheme installs: what the ingress imposes, and the tables of a router.
 
     SCENARIO is a YAML or JSON file, or builtin:NAME. The tables are walked before they are shown.
+    Wireshark and tshark open what --pcap writes; --pcap - prints it instead of the tables.
     """
     check_target(json_target, scenario)
+    check_target(pcap, scenario, "--pcap")
+    if pcap is not None and pcap == json_target:
+        raise click.UsageError(f"--pcap and --json both name {pcap}; name two files")
+    receivers = None if to is None else [name.strip() for name in to.split(",")]
     from mcastplan.scenario import load_scenario
     from mcastplan.study.plan import plan
 
     with progress() as report:
-        loaded = load_scenario(scenario)
-        result = plan(loaded, scheme, node, progress=report)
+        loaded = load_scenario(scenario, allow_outside=allow_outside)
+        result = plan(loaded, scheme, node, progress=report, to=receivers)
+        captured = None
+        if pcap is not None:
+            from mcastplan.wire.capture import capture
+
+            captured = capture(loaded, scheme, receivers)
+
+    if captured is not None and pcap == STDOUT:
+        if json_target is not None:
+            from mcastplan.report.json import render
+
+            write_file(json_target, render(result))
+        emit(captured.data)
+        return 0
+    if captured is not None and pcap is not None:
+        write_file(pcap, captured.data, "--pcap")
 
     def view() -> str:
-        from mcastplan.cli.show.plan import show_plan
+        from mcastplan.cli.show.plan import show_capture, show_plan
 
-        return show_plan(result, node)
+        text = show_plan(result, node)
+        if captured is not None and pcap is not None:
+            text += show_capture(captured, pcap)
+        return text
 
     deliver(result, json_target, view)
     return 0

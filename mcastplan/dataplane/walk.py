@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 
 import msgspec
 
+from mcastplan.dataplane.fold import Load
 from mcastplan.dataplane.step import step
 from mcastplan.model.plan import Flow, Hop, Native, ReplicationPlan, Routes, Table
 from mcastplan.model.topology import Arc, Graph, Node
@@ -28,6 +29,10 @@ class Walk(msgspec.Struct, frozen=True):
     headers: Mapping[Arc, int]
     delivered: Mapping[Node, int]
     drops: tuple[tuple[Node, str], ...]
+
+    def load(self) -> Load:
+        """Copies and header bytes by arc, as `fold` sums them."""
+        return {arc: (count, self.headers[arc]) for arc, count in self.copies.items()}
 
 
 def walk(graph: Graph, hop: HopAt, starts: Iterable[tuple[Node, Hashable]]) -> Walk:
@@ -67,12 +72,18 @@ def walk(graph: Graph, hop: HopAt, starts: Iterable[tuple[Node, Hashable]]) -> W
     return Walk(copies, headers, delivered, tuple(drops))
 
 
-def walk_plan(plan: ReplicationPlan, routes: Routes, flow: Flow) -> Walk:
-    """One packet of ``flow`` (one of its ``count``) over the plan."""
+def walk_plan(
+    plan: ReplicationPlan, routes: Routes, flow: Flow, closed: frozenset[Arc] = frozenset()
+) -> Walk:
+    """One packet of ``flow`` (one of its ``count``) over the plan; ``closed`` arcs lose it."""
     starts = [start for key in flow.keys for start in plan.imposed_by_key.get(key, ())]
 
     def hop(node: Node, arrived: Arc | None, packet: Hashable) -> Hop:
-        return step(plan, routes, node, arrived, packet)
+        done = step(plan, routes, node, arrived, packet)
+        if closed and not closed.isdisjoint(arc for arc, _ in done.out):
+            kept = tuple(copy for copy in done.out if copy[0] not in closed)
+            return Hop(kept, done.delivered, done.drops)
+        return done
 
     return walk(routes.graph, hop, starts)
 

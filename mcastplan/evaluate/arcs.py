@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mcastplan.fluid import left
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Arc
 from mcastplan.underlay.routes import IgpRoutes
@@ -42,8 +43,16 @@ class ArcSpace:
         """Core capacity less background, by arc."""
         residual = self.capacity_bps[: self.core]
         for arc, rate in self.background_bps.items():
-            residual[arc] = max(0.0, residual[arc] - rate)
+            residual[arc] = left(residual[arc], rate)
         return residual
+
+    def full(self) -> frozenset[Arc]:
+        """Core arcs on which background leaves nothing."""
+        return frozenset(
+            arc
+            for arc, rate in self.background_bps.items()
+            if not left(self.capacity_bps[arc], rate)
+        )
 
     def ends(self, arc: Arc) -> tuple[str, str, str | None]:
         """(from, to, link id) as results name them."""

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from mcastplan import units
 from mcastplan.model.topology import Arc, Node, Topology
-from mcastplan.underlay.max_flow import Flows, negligible, widest
+from mcastplan.underlay.max_flow import Flows, widest
 
 Receiver = tuple[str, Node, float]  # cloud, its PE, its ingress [bit/s]
 
@@ -40,8 +40,7 @@ def transfer_bound(
     ingress of the cloud with the smallest name, then a cut. Near-linear in nodes plus clouds.
     """
     width = widest(topology.graph, capacity_bps, origin)
-    dust = negligible(capacity_bps)
-    reached = sorted(cloud for cloud in clouds if width[cloud[1]] > dust)
+    reached = sorted(cloud for cloud in clouds if width[cloud[1]] > 0)
     if not reached:
         return None, None
     name, _, ingress_bps = min(reached, key=lambda cloud: (cloud[2], cloud[0]))
@@ -75,13 +74,12 @@ def _least_cut(
     """
     graph = topology.graph
     sinks = {pe for _, pe, _ in clouds if pe != origin}
-    dust = negligible(capacity_bps)
     rate, cut = limit, list[Arc]()
     # The links of the origin's PE, then of each other one: cheap cuts, and often the least.
     for arcs in (graph.out[origin], *(graph.into[pe] for pe in sorted(sinks))):
         total = math.fsum(max(0.0, capacity_bps[arc]) for _, _, arc in arcs)
         if sinks and total < rate:
-            rate, cut = total, sorted(arc for _, _, arc in arcs if capacity_bps[arc] > dust)
+            rate, cut = total, sorted(arc for _, _, arc in arcs if capacity_bps[arc] > 0)
     flows = Flows(graph, capacity_bps, origin)
     for node, reached_bps in enumerate(width):
         if reached_bps >= rate:
@@ -114,12 +112,11 @@ def _behind(
 ) -> set[Node]:
     """Nodes the origin reaches only over the cut."""
     graph, closed = topology.graph, set(cut)
-    full = negligible(capacity_bps)
     seen = {origin}
     stack = [origin]
     while stack:
         for v, _, arc in graph.out[stack.pop()]:
-            if v not in seen and arc not in closed and capacity_bps[arc] > full:
+            if v not in seen and arc not in closed and capacity_bps[arc] > 0:
                 seen.add(v)
                 stack.append(v)
     return set(range(graph.size)) - seen

@@ -7,6 +7,7 @@ modelled: replicas of one site that compete for disk or PCIe, failures to start,
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from mcastplan.model.cloud import Cloud, EngineProfile
 from mcastplan.model.results import ReplicaGroup, Stages
@@ -19,18 +20,48 @@ NO_ENGINE = EngineProfile("none")
 def replica_groups(
     cloud: Cloud,
     transfer: Transfer,
+    pulls: Sequence[tuple[int, float]],
     *,
+    provision_s: float,
+    setup_s: float,
+    direct: bool,
+    cached: bool,
+) -> tuple[ReplicaGroup, ...]:
+    """Replicas of one cloud, in runs that are ready at the same instant.
+
+    ``pulls`` are (replicas, transfer [s]) in their order where ``direct``: every replica pulled its
+    own copy, nothing fans out. Otherwise they hold one number, of the site's one copy; ``cached``,
+    it is stored, then all replicas fetch it at once. Payload bytes on the fabric, no headers.
+    """
+    if not direct:
+        pulls = [(cloud.replicas, seconds) for _, seconds in pulls]
+    groups: list[ReplicaGroup] = []
+    first = 0
+    for count, transfer_s in pulls:
+        stages, overlapped = _stages(
+            cloud, transfer, provision_s, setup_s, transfer_s, direct, cached
+        )
+        ready_s = stages.total()
+        assert math.isfinite(ready_s)
+        begin = first
+        if groups and groups[-1].ready_s == ready_s:
+            begin = groups.pop().first
+        last = first + count - 1
+        groups.append(ReplicaGroup(last - begin + 1, begin, last, ready_s, stages, overlapped))
+        first += count
+    return tuple(groups)
+
+
+def _stages(
+    cloud: Cloud,
+    transfer: Transfer,
     provision_s: float,
     setup_s: float,
     transfer_s: float,
     direct: bool,
     cached: bool,
-) -> tuple[ReplicaGroup, ...]:
-    """All replicas of one cloud; they share every rate, so they are ready together.
-
-    ``direct``: every replica pulled its own copy, nothing fans out. ``cached``: the copy is stored
-    at the site, then all replicas fetch it at once. Payload bytes on the fabric, no headers.
-    """
+) -> tuple[Stages, Stages]:
+    """(stages, what they hide) of one replica."""
     bits = transfer.size_bytes * BITS_PER_BYTE
     if direct:
         fan_out = 0.0
@@ -44,7 +75,6 @@ def replica_groups(
     if transfer.load == "streamed":
         arrival_s = fan_out if cached and not direct else transfer_s + fan_out
         verify, load = streamed(arrival_s, verify_all, load_all, transfer.shards)
-    shipped = transfer.ship_compile_cache
     stages = Stages(
         provision=provision_s,
         setup=setup_s,
@@ -52,14 +82,11 @@ def replica_groups(
         fan_out=fan_out,
         verify=verify,
         load=load,
-        compile=engine.compile_cached_s if shipped else engine.compile_s,
+        compile=engine.compile_cached_s if transfer.ship_compile_cache else engine.compile_s,
         graphs=engine.graphs_s,
         warm_up=engine.warm_up_s,
     )
-    overlapped = Stages(verify=verify_all - verify, load=load_all - load)
-    ready_s = stages.total()
-    assert math.isfinite(ready_s)
-    return (ReplicaGroup(cloud.replicas, 0, cloud.replicas - 1, ready_s, stages, overlapped),)
+    return stages, Stages(verify=verify_all - verify, load=load_all - load)
 
 
 def streamed(arrival_s: float, verify_s: float, load_s: float, shards: int) -> tuple[float, float]:

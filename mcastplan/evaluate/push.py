@@ -25,11 +25,7 @@ def loads(plan: ReplicationPlan, routes: IgpRoutes) -> list[Load]:
     """
     if routes.ecmp == "first":
         return fold(plan, routes)
-    found = []
-    for flow in plan.flows:
-        walked = walk_plan(plan, routes, flow)
-        found.append({arc: (copies, walked.headers[arc]) for arc, copies in walked.copies.items()})
-    return found
+    return [walk_plan(plan, routes, flow).load() for flow in plan.flows]
 
 
 class FlowLoad(msgspec.Struct, frozen=True):
@@ -60,25 +56,6 @@ def flow_loads(
     return result
 
 
-class Push(msgspec.Struct, frozen=True):
-    """One transfer as it went. ``done_s``: seconds from data start, by cloud; a cloud whose flow
-    stalls (an arc full of background) is in ``stalled`` instead. ``binding``: the arc that bound
-    the flow that ended last."""
-
-    demand: Demand
-    plan: ReplicationPlan
-    loads: Sequence[FlowLoad]
-    data_start_s: float  # from the transfer's start
-    setup_terms: Mapping[str, float]
-    done_s: Mapping[str, float]
-    stalled: tuple[str, ...]
-    binding: Arc | None
-
-    @property
-    def completion_s(self) -> float | None:
-        return max(self.done_s.values(), default=None)
-
-
 class Planned(msgspec.Struct, frozen=True):
     """One transfer before it runs; ``provision_s`` and the set-up precede the first byte."""
 
@@ -90,17 +67,40 @@ class Planned(msgspec.Struct, frozen=True):
     setup_terms: Mapping[str, float]
 
     @property
-    def lead_s(self) -> float:
-        return self.provision_s + sum(self.setup_terms.values())
+    def data_start_s(self) -> float:
+        return self.start_s + self.provision_s + sum(self.setup_terms.values())
+
+
+class Push(msgspec.Struct, frozen=True):
+    """One transfer as it went.
+
+    ``pulls``: by cloud, (flows of equal share, seconds from data start) in the order of its pulls;
+    a multicast push is one. ``binding``: the arc that bound the flow that ended last, and the
+    copies on it while that flow ran, other transfers' included.
+    """
+
+    planned: Planned
+    pulls: Mapping[str, Sequence[tuple[int, float]]]
+    binding: tuple[Arc, int] | None
+
+    def done_s(self, cloud: str) -> float:
+        """Seconds from data start to the cloud's last byte."""
+        return max(seconds for _, seconds in self.pulls[cloud])
+
+    @property
+    def completion_s(self) -> float | None:
+        return max(map(self.done_s, self.pulls), default=None)
 
 
 def run(space: ArcSpace, planned: Sequence[Planned]) -> tuple[list[Push], Fluid]:
     """Drive every flow of every transfer through one fluid engine."""
     fluid = Fluid(space.capacity_bps, space.background_bps)
-    finish: dict[str, float] = {}
-    for each in sorted(planned, key=lambda one: one.start_s + one.lead_s):
-        for done in fluid.run_until(each.start_s + each.lead_s):
-            finish[str(done.flow)] = done.at_s
+    # The engine's clock starts with the first byte: differences of small numbers stay exact.
+    zero_s = min((each.data_start_s for each in planned), default=0.0)
+    ends: dict[str, float] = {}
+    for each in sorted(planned, key=lambda one: one.data_start_s):
+        for done in fluid.run_until(each.data_start_s - zero_s):
+            ends[str(done.flow)] = done.at_s
         for load in each.loads:
             fluid.start(
                 load.flow.name,
@@ -110,33 +110,44 @@ def run(space: ArcSpace, planned: Sequence[Planned]) -> tuple[list[Push], Fluid]
                 load.flow.rate_cap_bps,
             )
     for done in fluid.run_until(math.inf):
-        finish[str(done.flow)] = done.at_s
-    return [_push(each, finish, fluid) for each in planned], fluid
+        ends[str(done.flow)] = done.at_s
+    return [_push(each, planned, ends, fluid, zero_s) for each in planned], fluid
 
 
-def _push(planned: Planned, finish: Mapping[str, float], fluid: Fluid) -> Push:
-    data_start = planned.start_s + planned.lead_s
-    done: dict[str, float] = {}
-    stalled: set[str] = set()
-    last: tuple[float, str] | None = None
-    for load in planned.loads:
-        flow = load.flow
-        end = finish.get(flow.name)
-        if end is None:
-            stalled.update(flow.clouds)
-            continue
-        for cloud in flow.clouds:
-            done[cloud] = max(done.get(cloud, 0.0), end - data_start)
-        if last is None or end > last[0]:
-            last = end, flow.name
-    binding = fluid.binding(last[1]) if last else None
-    return Push(
-        planned.demand,
-        planned.plan,
-        planned.loads,
-        planned.lead_s,
-        planned.setup_terms,
-        {cloud: at for cloud, at in sorted(done.items()) if cloud not in stalled},
-        tuple(sorted(stalled)),
-        binding,
+def _push(
+    one: Planned,
+    everything: Sequence[Planned],
+    ends: Mapping[str, float],
+    fluid: Fluid,
+    zero_s: float,
+) -> Push:
+    begin = one.data_start_s - zero_s
+    pulls: dict[str, list[tuple[int, float]]] = {}
+    for load in one.loads:
+        for cloud in load.flow.clouds:
+            lasted = ends[load.flow.name] - begin
+            pulls.setdefault(cloud, []).append((load.flow.count, lasted))
+    binding = None
+    if one.loads:
+        last = max(one.loads, key=lambda load: ends[load.flow.name]).flow.name
+        arc = fluid.binding(last)
+        if arc is not None:
+            binding = arc, _copies_beside(arc, begin, ends[last], everything, ends, zero_s)
+    return Push(one, dict(sorted(pulls.items())), binding)
+
+
+def _copies_beside(
+    arc: Arc,
+    begin: float,
+    end: float,
+    everything: Sequence[Planned],
+    ends: Mapping[str, float],
+    zero_s: float,
+) -> int:
+    """Copies on an arc of all flows that run at some time between ``begin`` and ``end``."""
+    return sum(
+        load.copies[arc] * load.flow.count
+        for each in everything
+        for load in each.loads
+        if arc in load.copies and each.data_start_s - zero_s < end and ends[load.flow.name] > begin
     )

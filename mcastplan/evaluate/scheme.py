@@ -10,11 +10,12 @@ from mcastplan.dataplane.walk import faults, walk_plan, walk_tables
 from mcastplan.errors import InfeasibleError
 from mcastplan.evaluate.arcs import ArcSpace
 from mcastplan.evaluate.cold_start import replica_groups
-from mcastplan.evaluate.push import Planned, Push, flow_loads, run
+from mcastplan.evaluate.push import Planned, Push, flow_loads, loads, run
 from mcastplan.evaluate.wire import payload_bytes
 from mcastplan.fluid import Fluid
 from mcastplan.model.plan import Demand, ReplicationPlan, Table
 from mcastplan.model.results import (
+    ArcEnds,
     CloudResult,
     LinkLoad,
     NodeState,
@@ -34,13 +35,20 @@ BYTES_PER_GB = 10**9
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What all schemes of one comparison share. ``bounds`` are in the order of the transfers."""
+    """What all schemes of one comparison share; tuples are in the order of the transfers.
+
+    ``reached``: the clouds each bound covers, those to which some way is not full of background.
+    """
 
     scenario: Scenario
     routes: IgpRoutes
     space: ArcSpace
     demands: tuple[Demand, ...]
     bounds: tuple[TransferBound, ...]
+    reached: tuple[frozenset[str], ...]
+
+    def pe(self, cloud: str) -> Node:
+        return self.routes.graph.index[self.scenario.cloud[cloud].node]
 
 
 Plans = Sequence[tuple[Demand, ReplicationPlan]]
@@ -57,7 +65,7 @@ class Installed(msgspec.Struct, frozen=True):
 def install(context: Context, kind: type[Scheme]) -> Installed:
     """Raises `InfeasibleError` where a limit of the scheme, the MTU or the state limit is met."""
     scheme = kind(context.scenario, context.routes)
-    plans = [(each, scheme.install(context.routes, each)) for each in context.demands]
+    plans = [_served(context, scheme, each) for each in context.demands]
     for _, plan in plans:
         payload_bytes(context.scenario.mtu, plan)
     state = scheme.state(context.routes, plans)
@@ -67,6 +75,30 @@ def install(context: Context, kind: type[Scheme]) -> Installed:
             name = context.routes.graph.names[node]
             raise InfeasibleError(f"{name} would hold {entries} entries, over the limit of {limit}")
     return Installed(scheme, plans, state)
+
+
+def _served(context: Context, scheme: Scheme, demand: Demand) -> tuple[Demand, ReplicationPlan]:
+    """The plan for those receivers that background leaves a way to; the others become unreachable.
+
+    Without them the scheme plans anew, and its tree may meet another full arc: until none does.
+    """
+    closed = context.space.full()
+    while True:
+        plan = scheme.install(context.routes, demand)
+        if not closed:
+            return demand, plan
+        cut_off = {
+            cloud
+            for flow in plan.flows
+            for walked in (walk_plan(plan, context.routes, flow, closed),)
+            for cloud in flow.clouds
+            if context.pe(cloud) not in walked.delivered
+        }
+        if not cut_off:
+            return demand, plan
+        unreachable = tuple(sorted({*demand.unreachable, *cut_off}))
+        served = {name for name, _, _ in demand.clouds} - cut_off
+        demand = msgspec.structs.replace(demand.only(served), unreachable=unreachable)
 
 
 def evaluate_scheme(context: Context, kind: type[Scheme], verify: bool) -> SchemeResult:
@@ -89,7 +121,10 @@ def evaluate_scheme(context: Context, kind: type[Scheme], verify: bool) -> Schem
         name=kind.name,
         feasible=True,
         reason=None,
-        transfers=_transfers(context, kind, pushes),
+        transfers=tuple(
+            _transfer_result(context, kind, push, bound, reached)
+            for push, bound, reached in zip(pushes, context.bounds, context.reached, strict=True)
+        ),
         links=links,
         nodes=tuple(NodeState(context.routes.graph.names[node], n) for node, n in state.items()),
         totals=_totals(context.scenario, plans, links, state),
@@ -114,12 +149,15 @@ def check(context: Context, installed: Installed) -> None:
         return tables[node]
 
     for demand, plan in plans:
-        for flow in plan.flows:
+        summed = loads(plan, context.routes)
+        for flow, load in zip(plan.flows, summed, strict=True):
             by_plan = walk_plan(plan, context.routes, flow)
             by_tables = walk_tables(graph, table, demand.origin, flow)
             said = faults(graph, flow, by_plan) or faults(graph, flow, by_tables)
-            if not said and by_plan.copies != by_tables.copies:
-                said = ("the rendered tables copy elsewhere than the plan",)
+            if not said and by_tables != by_plan:
+                said = ("the rendered tables forward otherwise than the plan",)
+            if not said and load != by_plan.load():
+                said = ("the sum of the plan is not what its walk finds",)
             if said:
                 raise AssertionError(f"{scheme.name}, {flow.name}: {'; '.join(said)}")
 
@@ -144,65 +182,46 @@ def _transfer(scenario: Scenario, demand: Demand) -> Transfer:
     return next(each for each in scenario.transfers if each.name == demand.transfer)
 
 
-def _transfers(
-    context: Context, kind: type[Scheme], pushes: Sequence[Push]
-) -> tuple[TransferResult, ...]:
-    copies: dict[Arc, int] = {}
-    for push in pushes:
-        for load in push.loads:
-            for arc, each in load.copies.items():
-                copies[arc] = copies.get(arc, 0) + each * load.flow.count
-    return tuple(
-        _transfer_result(context, kind, push, bound, copies)
-        for push, bound in zip(pushes, context.bounds, strict=True)
-    )
-
-
 def _transfer_result(
-    context: Context,
-    kind: type[Scheme],
-    push: Push,
-    bound: TransferBound,
-    copies: Mapping[Arc, int],
+    context: Context, kind: type[Scheme], push: Push, bound: TransferBound, reached: frozenset[str]
 ) -> TransferResult:
-    scenario, demand = context.scenario, push.demand
+    """``reached``: clouds that the bound covers."""
+    scenario, planned = context.scenario, push.planned
+    demand = planned.demand
     transfer = _transfer(scenario, demand)
     completion = push.completion_s
-    setup_s = sum(push.setup_terms.values())
+    setup_s = sum(planned.setup_terms.values())
     unicast = kind.name == "unicast"
-    per_cloud = scenario.schemes.unicast.per == "cloud"
     clouds = []
-    for name, done_s in push.done_s.items():
+    for name, pulls in push.pulls.items():
         cloud = scenario.cloud[name]
         groups = replica_groups(
             cloud,
             transfer,
-            provision_s=push.data_start_s - setup_s,
+            pulls,
+            provision_s=planned.provision_s,
             setup_s=setup_s,
-            transfer_s=done_s,
-            direct=unicast and not per_cloud,
+            direct=unicast and scenario.schemes.unicast.per == "replica",
             cached=unicast or cloud.fanout == "cache",
         )
-        clouds.append(CloudResult(name, done_s, groups))
+        clouds.append(CloudResult(name, push.done_s(name), groups))
     ratio = None
-    # A stalled receiver is inside the bound but not inside the completion.
-    if completion and bound.bound_s and not push.stalled:
+    # A cloud that background cuts off from this scheme alone is in the bound, not in completion.
+    if completion and bound.bound_s and reached == set(push.pulls):
         ratio = completion / bound.bound_s
-    reached = bool(clouds)
     return TransferResult(
         name=demand.transfer,
-        setup_s=setup_s if reached else None,
-        setup_terms=dict(push.setup_terms) if reached else {},
+        setup_s=setup_s if clouds else None,
+        setup_terms=dict(planned.setup_terms) if clouds else {},
         completion_s=completion,
         rate_bps=demand.size_bytes * BITS_PER_BYTE / completion if completion else None,
         ratio_to_bound=ratio,
-        binding=(
-            None
-            if push.binding is None
-            else context.space.words(push.binding, copies[push.binding])
-        ),
-        unreachable=tuple(sorted({*demand.unreachable, *push.stalled})),
+        binding=None if push.binding is None else context.space.words(*push.binding),
+        unreachable=demand.unreachable,
         clouds=tuple(clouds),
+        binding_arc=(
+            None if push.binding is None else ArcEnds(*context.space.ends(push.binding[0]))
+        ),
     )
 
 
@@ -211,10 +230,8 @@ def _links(context: Context, pushes: Sequence[Push], fluid: Fluid) -> tuple[Link
     copies: dict[Arc, int] = {}
     wire: dict[Arc, float] = {}
     for push in pushes:
-        for load in push.loads:
+        for load in push.planned.loads:
             flow = load.flow
-            if all(cloud in push.stalled for cloud in flow.clouds):
-                continue
             for arc, each in load.copies.items():
                 copies[arc] = copies.get(arc, 0) + each * flow.count
                 carried = flow.count * flow.size_bytes * load.weights[arc]

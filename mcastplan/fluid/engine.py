@@ -42,7 +42,7 @@ class Fluid:
         self.now_s = 0.0
         self._background = dict(background_bps or {})
         self._room = [
-            _left(capacity, self._background.get(arc, 0.0))
+            left(capacity, self._background.get(arc, 0.0))
             for arc, capacity in enumerate(capacity_bps)
         ]
         self._used = [0.0] * len(self._room)
@@ -254,7 +254,7 @@ class Fluid:
                 heappush(self._ends, end)
 
 
-def _left(capacity_bps: float, background_bps: float) -> float:
+def left(capacity_bps: float, background_bps: float) -> float:
     """What background leaves; nothing, where only rounding separates the two."""
-    left = capacity_bps - background_bps
-    return left if left > SAME * capacity_bps or capacity_bps == math.inf else 0.0
+    rest = capacity_bps - background_bps
+    return rest if rest > SAME * capacity_bps or capacity_bps == math.inf else 0.0

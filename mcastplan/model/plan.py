@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -99,6 +99,12 @@ class Demand(msgspec.Struct, frozen=True):
     clouds: tuple[tuple[str, Node, int], ...]
     pes: tuple[Node, ...]
     unreachable: tuple[str, ...] = ()
+
+    def only(self, names: Container[str]) -> Demand:
+        """The same transfer to those of its clouds that are in ``names``."""
+        clouds = tuple(each for each in self.clouds if each[0] in names)
+        pes = tuple(sorted({pe for _, pe, _ in clouds}))
+        return msgspec.structs.replace(self, clouds=clouds, pes=pes)
 
 
 class Hop(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from mcastplan.model.plan import Section
+from mcastplan.model.question import Network, Question
 
 STAGES: tuple[str, ...] = (
     "provision",
@@ -61,8 +62,19 @@ class CloudResult(msgspec.Struct, frozen=True):
     replica_groups: tuple[ReplicaGroup, ...]
 
 
+class ArcEnds(msgspec.Struct, frozen=True, rename={"source": "from", "target": "to"}):
+    """One arc, named as in a row of ``links``."""
+
+    source: str
+    target: str
+    link: str | None
+
+
 class TransferResult(msgspec.Struct, frozen=True):
-    """One transfer under one scheme; ``setup_terms`` are named and sum to ``setup_s``."""
+    """One transfer under one scheme; ``setup_terms`` are named and sum to ``setup_s``.
+
+    ``binding_arc`` is the arc that ``binding`` describes in words.
+    """
 
     name: str
     setup_s: float | None
@@ -73,6 +85,7 @@ class TransferResult(msgspec.Struct, frozen=True):
     binding: str | None
     unreachable: tuple[str, ...]
     clouds: tuple[CloudResult, ...]
+    binding_arc: ArcEnds | None = None
 
 
 class LinkLoad(msgspec.Struct, frozen=True, rename={"source": "from", "target": "to"}):
@@ -146,6 +159,29 @@ class Recommendation(msgspec.Struct, frozen=True):
     because: tuple[str, ...]
 
 
+class BierChoice(msgspec.Struct, frozen=True):
+    """What one BitString length and one numbering of BFR-ids would cost, all transfers together.
+
+    ``numbering`` is ``dense`` or ``by-tree`` as that option assigns it. ``preorder_copies``: core
+    copies of the tree's numbering, even where ``by-tree`` keeps ``dense`` (None in a ``dense``
+    row). ``copies_ratio`` is against one copy on every arc. Without a value where not ``feasible``.
+    """
+
+    bsl: int
+    numbering: str
+    set_identifiers: int
+    core_copies: int | None
+    preorder_copies: int | None
+    copies_ratio: float | None
+    header_bytes: int
+    payload_bytes: int | None
+    wire_bytes: float | None
+    feasible: bool
+    reason: str | None
+    configured: bool
+    best: bool
+
+
 class Comparison(msgspec.Struct, frozen=True):
     schema: str
     scenario: str
@@ -153,6 +189,9 @@ class Comparison(msgspec.Struct, frozen=True):
     transfers: tuple[TransferBound, ...]
     schemes: tuple[SchemeResult, ...]
     recommendation: Recommendation | None
+    network: Network | None = None
+    question: Question | None = None
+    bier_choice: tuple[BierChoice, ...] = ()
 
 
 class PlanPhase(msgspec.Struct, frozen=True):

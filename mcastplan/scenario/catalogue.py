@@ -39,6 +39,23 @@ def engines() -> tuple[EngineProfile, ...]:
     return tuple(sorted(rows, key=lambda row: row.name))
 
 
+class MrouteLimit(msgspec.Struct, frozen=True):
+    """Multicast routes one class of routers holds in hardware, from the least of its models."""
+
+    name: str
+    entries_low: int
+    entries: int
+    source: str
+
+
+@cache
+def mroute_limits() -> tuple[MrouteLimit, ...]:
+    """Hardware limits of multicast state, the smallest table first."""
+    data = (_DATA / "mroute_limits.json").read_bytes()
+    rows = msgspec.json.decode(data, type=tuple[MrouteLimit, ...])
+    return tuple(sorted(rows, key=lambda row: (row.entries_low, row.name)))
+
+
 def find_model(name: str, where: str) -> Model:
     """The row of that name. Raises `ScenarioError`."""
     for row in models():

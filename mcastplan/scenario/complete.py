@@ -22,11 +22,17 @@ from mcastplan.units import MICROSECONDS, show_rate
 
 
 class LoadedTopology(msgspec.Struct, frozen=True):
-    """A complete topology, how it was completed, and the waypoints that are gone."""
+    """A complete topology, how it was completed, and the waypoints that are gone.
+
+    ``no_capacity`` counts the source's links without a capacity; ``demands`` are the source's
+    traffic matrix as (from, to, units), less what starts or ends at a merged waypoint.
+    """
 
     topology: Topology
     assumptions: tuple[str, ...] = ()
     merged: tuple[str, ...] = ()
+    no_capacity: int = 0
+    demands: tuple[tuple[str, str, float], ...] = ()
 
     def finder(self) -> NodeFinder:
         return NodeFinder(self.topology.nodes, self.merged)
@@ -36,6 +42,7 @@ def complete(raw: RawTopology, underlay: Underlay) -> LoadedTopology:
     """Fill in, merge, number and check. Linear time but for sorting. Raises `ScenarioError`."""
     notes = list(raw.notes)
     notes += _fill_delays(raw, underlay.route_factor)
+    no_capacity = sum(link.capacity_bps is None for link in raw.links)
     notes += _fill_capacities(raw.links, underlay.capacity_bps)
     if underlay.metric == "explicit":
         _check_metrics(raw.links)
@@ -52,7 +59,9 @@ def complete(raw: RawTopology, underlay: Underlay) -> LoadedTopology:
     if underlay.metric != "explicit":
         _set_metrics(links, hops=underlay.metric == "hops")
     topology = _assemble(raw, nodes, links)
-    return LoadedTopology(topology, tuple(notes), merged)
+    gone = frozenset(merged)
+    demands = tuple(row for row in raw.demands if row[0] not in gone and row[1] not in gone)
+    return LoadedTopology(topology, tuple(notes), merged, no_capacity, demands)
 
 
 def _fill_delays(raw: RawTopology, route_factor: float) -> list[str]:

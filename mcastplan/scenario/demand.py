@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+
+import msgspec
 
 from mcastplan.errors import ScenarioError
 from mcastplan.model.cloud import Cloud
-from mcastplan.model.transfer import Transfer
+from mcastplan.model.transfer import Model, Transfer
 from mcastplan.scenario import quantities
 from mcastplan.scenario.catalogue import SHARD_BYTES, find_engine, find_model, shards_of
 from mcastplan.scenario.files import FileCloud, FileTransfer
 from mcastplan.scenario.names import NodeFinder, check_name
-from mcastplan.scenario.words import hint, shown
+from mcastplan.scenario.safetensors import is_index, read_index
+from mcastplan.scenario.sources import beside
+from mcastplan.scenario.words import hint, printable, shown
 from mcastplan.units import show_size
 
 
@@ -66,8 +71,20 @@ def _note_namesakes(who: str, node: str, finder: NodeFinder, notes: list[str]) -
         notes.append(f"{who} is on the node named {node}; other nodes with that label: {others}.")
 
 
+class Home(msgspec.Struct, frozen=True):
+    """Where files beside the scenario lie; ``shown`` is the folder as the user wrote it."""
+
+    folder: Path | None
+    shown: str = ""
+    allow_outside: bool = False
+
+
 def decode_transfers(
-    files: list[FileTransfer], clouds: tuple[Cloud, ...], finder: NodeFinder, notes: list[str]
+    files: list[FileTransfer],
+    clouds: tuple[Cloud, ...],
+    finder: NodeFinder,
+    notes: list[str],
+    home: Home,
 ) -> tuple[Transfer, ...]:
     """Transfers, sorted by name. Raises `ScenarioError`; adds to ``notes``."""
     known = {cloud.name for cloud in clouds}
@@ -76,7 +93,7 @@ def decode_transfers(
     for i, file in enumerate(files):
         where = f"transfers[{i}]"
         _check_unique(file.name, where, seen)
-        transfers.append(_transfer(file, where, known, finder))
+        transfers.append(_transfer(file, where, known, finder, home))
     transfers.sort(key=lambda transfer: transfer.name)
     for transfer in transfers:
         _note_namesakes(f"The origin of {transfer.name}", transfer.origin, finder, notes)
@@ -89,12 +106,23 @@ def decode_transfers(
     return tuple(transfers)
 
 
-def _transfer(file: FileTransfer, where: str, known: set[str], finder: NodeFinder) -> Transfer:
+def _model(name: str, where: str, home: Home) -> Model:
+    if not is_index(name):
+        return find_model(name, where)
+    instead = "a row of 'mcastplan models' or a file"
+    path = beside(name, home.folder, home.allow_outside, where, instead)
+    return read_index(path, printable(str(Path(home.shown) / name)))
+
+
+def _transfer(
+    file: FileTransfer, where: str, known: set[str], finder: NodeFinder, home: Home
+) -> Transfer:
     if (file.model is None) == (file.size is None):
         both = "both 'model' and 'size' are given" if file.model else "'model' or 'size' is missing"
         raise ScenarioError(f"{both}; give one of them", where)
+    model = None
     if file.model is not None:
-        model = find_model(file.model, f"{where}.model")
+        model = _model(file.model, f"{where}.model", home)
         size_bytes, shards = model.size_bytes, model.shards
     else:
         size_bytes = quantities.size(str(file.size), f"{where}.size")
@@ -111,7 +139,7 @@ def _transfer(file: FileTransfer, where: str, known: set[str], finder: NodeFinde
         load=file.load,
         receivers=file.receivers,
         ship_compile_cache=file.ship_compile_cache,
-        model=file.model,
+        model=model.name if model else None,
     )
 
 

@@ -145,7 +145,17 @@ class FileTransfer(_File, frozen=True):
         | Annotated[list[str], Meta(min_length=1)],
         Meta(description="'all' or a list of cloud names, each once", examples=["all"]),
     ]
-    model: Annotated[str, Meta(description="a row of `mcastplan models`")] | None = None
+    model: (
+        Annotated[
+            str,
+            Meta(
+                description="a row of `mcastplan models`, or a *.safetensors.index.json file beside"
+                " this one",
+                examples=["deepseek-v3-fp8"],
+            ),
+        ]
+        | None
+    ) = None
     size: Size | None = None
     start: Time | None = None
     load: Literal["after", "streamed"] = "after"
@@ -228,6 +238,12 @@ class FileBackground(_File, frozen=True, rename={"source": "from", "target": "to
     rate: Rate
 
 
+class FileBackgroundDemands(_File, frozen=True):
+    """The topology's own traffic matrix as background: each of its units is ``unit``."""
+
+    unit: Rate
+
+
 class FilePrice(_File, frozen=True, rename={"source": "from", "target": "to"}):
     source: NodeRef
     target: NodeRef
@@ -244,7 +260,8 @@ class FileScenario(_File, frozen=True):
     topology: Annotated[
         str | FileTopology,
         Meta(
-            description="topohub:GROUP/NAME, builtin:NAME, a file beside this one, or inline",
+            description="topohub:GROUP/NAME, builtin:NAME, generate:KIND/..., a YAML, JSON or"
+            " GraphML file beside this one, or inline",
             examples=["topohub:topozoo/Geant2012"],
         ),
     ]
@@ -255,5 +272,6 @@ class FileScenario(_File, frozen=True):
     timers: Preset | FileTimers = "tuned"
     failures: list[FileFailure] = []
     background: list[FileBackground] = []
+    background_demands: FileBackgroundDemands | None = None
     prices: list[FilePrice] = []
     limits: FileLimits = FileLimits()

@@ -12,11 +12,12 @@ from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Topology
 from mcastplan.scenario import quantities, sources
 from mcastplan.scenario.complete import LoadedTopology
-from mcastplan.scenario.demand import decode_clouds, decode_transfers
+from mcastplan.scenario.demand import Home, decode_clouds, decode_transfers
 from mcastplan.scenario.files import FileScenario, FileTopology, FileUnderlay
 from mcastplan.scenario.names import check_text
 from mcastplan.scenario.options import (
     decode_background,
+    decode_demands,
     decode_failures,
     decode_prices,
     decode_schemes,
@@ -31,11 +32,16 @@ _DEFAULT_CAPACITY_BPS = Underlay().capacity_bps
 
 
 def load_scenario(
-    source: str | os.PathLike[str] | Mapping[str, Any], *, topology: Topology | None = None
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    topology: Topology | None = None,
+    allow_outside: bool = False,
 ) -> Scenario:
     """Read and check a scenario: a path, ``builtin:NAME``, or a mapping already parsed.
 
     ``topology`` takes the place of the file's, whose ``topology`` key may then be missing.
+    ``allow_outside`` lets that key name a file outside the scenario's own folder, which a scenario
+    from somebody else should not do unasked.
     Raises `ScenarioError` (one line: what, where, what to do); `EnvironmentLacksError` when a
     topohub topology is asked for and the package is not there.
     """
@@ -50,7 +56,7 @@ def load_scenario(
         shown_folder = str(path.parent)
     document = read_document(path, printable(name))
     try:
-        return _scenario(document.value, topology, path.parent, shown_folder)
+        return _scenario(document.value, topology, path.parent, shown_folder, allow_outside)
     except ScenarioError as error:
         document.blame(error)
 
@@ -71,7 +77,7 @@ def read_topology(
         file = decode(reference, FileTopology)
         return sources.load(file, underlay, None)
     text = os.fspath(reference)
-    if folder is None and not text.startswith(("topohub:", "builtin:")):
+    if folder is None and not text.startswith(("topohub:", "builtin:", "generate:")):
         path = Path(text)
         return sources.load(path.name, underlay, path.parent, shown_folder=str(path.parent))
     shown_folder = "" if folder is None else os.fspath(folder)
@@ -88,7 +94,8 @@ def load_topology(
     waypoints: WaypointRule = "merge",
     folder: str | os.PathLike[str] | None = None,
 ) -> Topology:
-    """A complete topology from ``topohub:GROUP/NAME``, ``builtin:NAME``, a path or a mapping.
+    """A complete topology from ``topohub:GROUP/NAME``, ``builtin:NAME``,
+    ``generate:KIND/...``, a path (YAML, JSON, GraphML) or a mapping.
 
     ``capacity_bps`` [bit/s] fills in links without a capacity; ``route_factor`` is fibre length
     over great circle. With ``folder``, a path is taken inside that folder and may not leave it.
@@ -105,7 +112,11 @@ def load_topology(
 
 
 def _scenario(
-    value: object, topology: Topology | None, folder: Path | None, shown_folder: str
+    value: object,
+    topology: Topology | None,
+    folder: Path | None,
+    shown_folder: str,
+    allow_outside: bool = False,
 ) -> Scenario:
     sources.check_schema(value, "scenario")
     if topology is not None and isinstance(value, Mapping):
@@ -115,12 +126,15 @@ def _scenario(
     if topology is not None:
         loaded = _given(topology, file.underlay)
     else:
-        underlay = _underlay(file.underlay)
-        loaded = sources.load(file.topology, underlay, folder, file.name, shown_folder)
+        underlay = underlay_of(file.underlay)
+        loaded = sources.load(
+            file.topology, underlay, folder, file.name, shown_folder, allow_outside
+        )
     finder = loaded.finder()
     notes = list(loaded.assumptions)
     clouds = decode_clouds(file.clouds, finder, notes)
-    transfers = decode_transfers(file.transfers, clouds, finder, notes)
+    home = Home(folder, shown_folder, allow_outside)
+    transfers = decode_transfers(file.transfers, clouds, finder, notes, home)
     return Scenario(
         name=file.name,
         topology=loaded.topology,
@@ -131,14 +145,18 @@ def _scenario(
         schemes=decode_schemes(file.schemes, finder),
         timers=decode_timers(file.timers),
         failures=decode_failures(file.failures, loaded.topology, finder),
-        background=decode_background(file.background, finder),
+        background=(
+            *decode_background(file.background, finder),
+            *decode_demands(file.background_demands, loaded.demands, notes),
+        ),
         prices=decode_prices(file.prices, loaded.topology, finder, notes),
         state_limit=file.limits.state_entries,
         assumptions=tuple(notes),
     )
 
 
-def _underlay(file: FileUnderlay) -> Underlay:
+def underlay_of(file: FileUnderlay) -> Underlay:
+    """A scenario's ``underlay`` in SI. Raises `ScenarioError`."""
     capacity_bps = _DEFAULT_CAPACITY_BPS
     if file.capacity is not None:
         capacity_bps = quantities.rate(file.capacity, "underlay.capacity")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from mcastplan.errors import ScenarioError
 from mcastplan.model.failure import Failure
@@ -20,6 +21,7 @@ from mcastplan.scenario import quantities
 from mcastplan.scenario.files import (
     SCHEME_NAMES,
     FileBackground,
+    FileBackgroundDemands,
     FileFailure,
     FilePrice,
     FileSchemes,
@@ -27,6 +29,7 @@ from mcastplan.scenario.files import (
 )
 from mcastplan.scenario.names import NodeFinder
 from mcastplan.scenario.words import hint, shown
+from mcastplan.units import show_rate
 
 
 def decode_schemes(file: FileSchemes, finder: NodeFinder) -> SchemeOptions:
@@ -155,6 +158,31 @@ def decode_background(files: list[FileBackground], finder: NodeFinder) -> tuple[
         source, target = _ends(file.source, file.target, where, finder)
         rows.append(Background(source, target, quantities.rate(file.rate, f"{where}.rate")))
     return tuple(sorted(rows, key=lambda row: (row.source, row.target, row.rate_bps)))
+
+
+def decode_demands(
+    file: FileBackgroundDemands | None,
+    demands: Sequence[tuple[str, str, float]],
+    notes: list[str],
+) -> tuple[Background, ...]:
+    """The topology's demands as background. Raises `ScenarioError`; adds to ``notes``."""
+    if file is None:
+        return ()
+    where = "background_demands"
+    if not demands:
+        what = "the topology has no demands; topohub:sndlib/... have: write the rates in background"
+        raise ScenarioError(what, where)
+    unit_bps = quantities.rate(file.unit, f"{where}.unit")
+    rows = tuple(Background(source, to, units * unit_bps) for source, to, units in demands)
+    largest = max(row.rate_bps for row in rows)
+    if largest > quantities.MAX_RATE_BPS:
+        what = f"{shown(file.unit)} makes a demand of {show_rate(largest)}; write a smaller one"
+        raise ScenarioError(what, f"{where}.unit")
+    notes.append(
+        f"Background: the topology's {len(rows):,} demands, {show_rate(unit_bps)} for each of their"
+        f" units, together {show_rate(sum(row.rate_bps for row in rows))}."
+    )
+    return rows
 
 
 def decode_prices(

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from mcastplan.model.network import LintResult, NetworkFacts, NetworkList
 from mcastplan.model.results import Comparison, PlanResult
 from mcastplan.scenario.files import FileScenario, FileTopology
 
@@ -22,6 +23,9 @@ def schemas() -> dict[str, dict[str, Any]]:
         "mcastplan.topology/1": _published("mcastplan.topology/1", FileTopology),
         "mcastplan.compare/1": _published("mcastplan.compare/1", Comparison),
         "mcastplan.plan/1": _published("mcastplan.plan/1", PlanResult),
+        "mcastplan.topology-list/1": _published("mcastplan.topology-list/1", NetworkList),
+        "mcastplan.topology-show/1": _published("mcastplan.topology-show/1", NetworkFacts),
+        "mcastplan.topology-lint/1": _published("mcastplan.topology-lint/1", LintResult),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -46,7 +47,11 @@ class RawLink(msgspec.Struct):
 
 
 class RawTopology(msgspec.Struct):
-    """``notes`` are sentences on what the source does not say or says oddly."""
+    """``notes`` are sentences on what the source does not say or says oddly.
+
+    ``demands`` are (from, to, units) where the source has a traffic matrix; what one unit is, the
+    source rarely says.
+    """
 
     name: str
     nodes: list[NodeInfo]
@@ -54,6 +59,7 @@ class RawTopology(msgspec.Struct):
     source: str = ""
     licence: str = ""
     notes: list[str] = []
+    demands: Sequence[tuple[str, str, float]] = ()
 
 
 def great_circle_m(a: NodeInfo, b: NodeInfo) -> int | None:

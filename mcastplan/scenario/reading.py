@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import stat
 from pathlib import Path
 from typing import NoReturn
 
 from mcastplan.errors import ScenarioError
 from mcastplan.scenario.words import shown
-from mcastplan.scenario.yamlcore import MAX_DEPTH, line_of, parse_yaml
+from mcastplan.scenario.yamlcore import MAX_DEPTH, MAX_VALUES, TOO_MANY, line_of, parse_yaml
 
-MAX_FILE_BYTES = 64 * 1024 * 1024  # 64 MiB; a YAML topology of 10,000 nodes is under 3 MB
+MAX_FILE_BYTES = 32 * 1024 * 1024  # 32 MiB; a YAML topology of 10,000 nodes is under 3 MB
+
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels; flatten it"
 
 
 class Document:
@@ -39,17 +42,35 @@ class Document:
 
 def read_document(path: Path, name: str) -> Document:
     """Read one YAML or JSON (``.json``) file, called ``name``. Raises `ScenarioError`."""
-    return Document(name, _text(path, name), path.suffix.lower() == ".json")
+    return Document(name, read_text(path, name), path.suffix.lower() == ".json")
 
 
-def _text(path: Path, name: str) -> str:
+def _checked(status: os.stat_result, name: str) -> None:
+    """Only a regular file of a sane size is read. Raises `ScenarioError`."""
+    if stat.S_ISDIR(status.st_mode):
+        raise ScenarioError("is a folder; name the file in it", source=name)
+    if not stat.S_ISREG(status.st_mode):
+        raise ScenarioError("is not a regular file; save it to one", source=name)
+    if status.st_size > MAX_FILE_BYTES:
+        raise _too_large(name)
+
+
+def _too_large(name: str) -> ScenarioError:
+    what = f"is larger than {MAX_FILE_BYTES // 2**20} MiB; split off or shrink the topology"
+    return ScenarioError(what, source=name)
+
+
+def _opener(path: str, flags: int) -> int:
+    # Should a pipe take the file's place after it was checked, opening it does not wait.
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def read_text(path: Path, name: str) -> str:
+    """Text of a file, called ``name``, of whatever format. Raises `ScenarioError`."""
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise ScenarioError("is a folder; name the file in it", source=name)
-        if not stat.S_ISREG(mode):
-            raise ScenarioError("is not a regular file; save it to one", source=name)
-        with path.open("rb") as file:
+        _checked(path.stat(), name)
+        with open(path, "rb", opener=_opener) as file:
+            _checked(os.fstat(file.fileno()), name)
             data = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         what = "no such file; give a path, or builtin:NAME for a shipped scenario"
@@ -57,9 +78,8 @@ def _text(path: Path, name: str) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ScenarioError(f"cannot be read: {reason}", source=name) from None
-    if len(data) > MAX_FILE_BYTES:
-        what = f"is larger than {MAX_FILE_BYTES // 2**20} MiB; split off or shrink the topology"
-        raise ScenarioError(what, source=name)
+    if len(data) > MAX_FILE_BYTES:  # /proc tells no size
+        raise _too_large(name)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -90,8 +110,10 @@ def _repeated_key(text: str) -> None:
 
 
 def _parse_json(text: str) -> object:
+    if text.count(",") > MAX_VALUES:  # before any of them takes memory
+        raise ScenarioError(TOO_MANY)
     try:
-        return json.loads(
+        value = json.loads(
             text,
             object_pairs_hook=_object,
             parse_constant=_not_finite,
@@ -102,8 +124,22 @@ def _parse_json(text: str) -> object:
         what = f"not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})"
         raise ScenarioError(what) from None
     except RecursionError:
-        what = f"nested deeper than {MAX_DEPTH} levels; flatten it"
-        raise ScenarioError(what) from None
+        raise ScenarioError(_TOO_DEEP) from None
+    _check_depth(value)
+    return value
+
+
+def _check_depth(value: object) -> None:
+    """The same limit as for YAML, level by level. Raises `ScenarioError`."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        items = (
+            item for each in level for item in (each.values() if isinstance(each, dict) else each)
+        )
+        level = [item for item in items if isinstance(item, dict | list)]
+        if not level:
+            return
+    raise ScenarioError(_TOO_DEEP)
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

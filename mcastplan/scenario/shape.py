@@ -24,7 +24,7 @@ _WORDS = {
     "bool": "true or false",
     "array": "a list",
     "object": "a mapping",
-    "null": "nothing (null)",
+    "null": "nothing",
 }
 _MAX_ERROR_PATH = 300  # characters
 
@@ -159,6 +159,9 @@ def _wrong_type(expected: str, got: str, place: _Place) -> str:
     if expected == "bool" and got == "str":
         return f"{value} is text here (YAML 1.2); write true or false"
     names = [_WORDS.get(name.strip(), name.strip()) for name in expected.split("|")]
-    if "nothing (null)" in names and len(names) > 1:
-        names.remove("nothing (null)")
-    return f"{value} is {_WORDS.get(got, got)}; write {' or '.join(names)}"
+    if "nothing" in names and len(names) > 1:
+        names.remove("nothing")
+    wanted = f"a {quantity} such as '{place.example()}'" if quantity else " or ".join(names)
+    if got == "null":
+        return f"has no value (null); write {wanted}"
+    return f"{value} is {_WORDS.get(got, got)}; write {wanted}"

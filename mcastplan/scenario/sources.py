@@ -11,9 +11,10 @@ from typing import Literal
 from mcastplan.errors import ScenarioError
 from mcastplan.scenario.complete import LoadedTopology, complete
 from mcastplan.scenario.files import SCENARIO_SCHEMA, TOPOLOGY_SCHEMA, FileTopology
+from mcastplan.scenario.generators import raw_from_generator
 from mcastplan.scenario.inline import raw_from_file
 from mcastplan.scenario.raw import RawTopology, Underlay
-from mcastplan.scenario.reading import Document, read_document
+from mcastplan.scenario.reading import Document, read_document, read_text
 from mcastplan.scenario.shape import decode
 from mcastplan.scenario.topohub import raw_from_topohub
 from mcastplan.scenario.words import hint, printable, shown
@@ -24,6 +25,8 @@ _PACKAGED = Path(__file__).parent / "data" / "topologies"  # in a wheel
 _CHECKOUT = Path(__file__).parents[2] / "topologies"  # in a source checkout
 _BUILTIN = "builtin:"
 _TOPOHUB = "topohub:"
+_GENERATE = "generate:"
+_SOURCES = "topohub:GROUP/NAME, builtin:NAME, generate:KIND/... or a file"
 _SCHEMA_LINE = re.compile(r"^schema: *mcastplan\.(scenario|topology)/", re.MULTILINE)
 
 
@@ -68,31 +71,49 @@ def load(
     folder: Path | None,
     name: str = "topology",
     shown_folder: str = "",
+    allow_outside: bool = False,
 ) -> LoadedTopology:
     """Resolve what a scenario's ``topology`` key holds. Raises `ScenarioError`.
 
-    ``folder`` is where files may lie, None for nowhere; ``name`` is given to an inline topology
-    that has none; ``shown_folder`` is the folder as the user wrote it, for errors.
+    ``folder`` is where files may lie, None for nowhere, and ``allow_outside`` lets them lie
+    elsewhere; ``name`` is given to an inline topology that has none; ``shown_folder`` is the folder
+    as the user wrote it, for errors.
     """
     if isinstance(reference, FileTopology):
         return complete(raw_from_file(reference, "topology.", name), underlay)
     if reference.startswith(_TOPOHUB):
         raw = raw_from_topohub(reference.removeprefix(_TOPOHUB))
         return complete(raw, underlay)
+    if reference.startswith(_GENERATE):
+        raw = raw_from_generator(reference.removeprefix(_GENERATE))
+        return complete(raw, underlay)
     if is_builtin(reference):
         path = builtin_path(reference, "topology", "topology")
         document = read_document(path, reference)
     elif match := re.match(r"([a-z][a-z0-9]+):", reference):
         what = f"{shown(match[1] + ':')} is not a topology source"
-        raise ScenarioError(f"{what}; use topohub:GROUP/NAME, builtin:NAME or a file", "topology")
+        raise ScenarioError(f"{what}; use {_SOURCES}", "topology")
     else:
-        path = _beside(reference, folder)
-        document = read_document(path, printable(str(Path(shown_folder) / reference)))
+        path = beside(reference, folder, allow_outside, "topology", _SOURCES)
+        shown_path = printable(str(Path(shown_folder) / reference))
+        if path.suffix.lower() == ".graphml":
+            return _graphml(path, shown_path, underlay)
+        document = read_document(path, shown_path)
     try:
         raw = topology_document(document, path.stem)
         return complete(raw, underlay)
     except ScenarioError as error:
         document.blame(error)
+
+
+def _graphml(path: Path, shown_path: str, underlay: Underlay) -> LoadedTopology:
+    from mcastplan.scenario.graphml import raw_from_graphml  # noqa: PLC0415  (imports expat)
+
+    try:
+        return complete(raw_from_graphml(read_text(path, shown_path), path.stem), underlay)
+    except ScenarioError as error:
+        error.source = shown_path
+        raise
 
 
 def topology_document(document: Document, name: str) -> RawTopology:
@@ -121,19 +142,29 @@ def check_schema(value: object, kind: Kind) -> None:
     raise ScenarioError(f"{shown(schema)} is not known; this version reads '{wanted}'", "schema")
 
 
-def _beside(reference: str, folder: Path | None) -> Path:
+def beside(
+    reference: str, folder: Path | None, allow_outside: bool, where: str, instead: str
+) -> Path:
+    """A file in the scenario's folder. Raises `ScenarioError`; ``instead`` is what else there is.
+
+    ``folder`` None is a scenario that came as a mapping; ``allow_outside`` lets the file lie
+    elsewhere.
+    """
     if folder is None:
         what = f"{shown(reference)} is a file, but this scenario has no folder"
-        raise ScenarioError(f"{what}; give the topology inline or as topohub:...", "topology")
+        raise ScenarioError(f"{what}; use {instead.removesuffix(' or a file')}", where)
     try:
         home = folder.resolve()
         path = (home / reference).resolve()
+        exists = path.exists()
     except (OSError, ValueError, RuntimeError):
-        raise ScenarioError(f"{shown(reference)} is not a usable file name", "topology") from None
-    if not path.is_relative_to(home):
+        what = f"{shown(reference)} is not a usable file name"
+        raise ScenarioError(f"{what}; use {instead}", where) from None
+    if not allow_outside and not path.is_relative_to(home):
         what = f"{shown(reference)} lies outside the scenario's folder"
-        raise ScenarioError(f"{what}; copy the topology beside the scenario", "topology")
-    if not path.is_file():
+        advice = f"copy the {where.rpartition('.')[2]} beside the scenario, or give --allow-outside"
+        raise ScenarioError(f"{what}; {advice}", where)
+    if not exists:
         what = f"there is no file {shown(reference)} beside the scenario"
-        raise ScenarioError(f"{what}; use topohub:GROUP/NAME, builtin:NAME or a file", "topology")
+        raise ScenarioError(f"{what}; use {instead}", where)
     return path

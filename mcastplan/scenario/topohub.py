@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -48,9 +48,21 @@ class _Edge(msgspec.Struct):
     dist: float | None = None  # [km]
 
 
+class _About(msgspec.Struct):
+    demands: dict[str, dict[str, float]] | None = None
+
+
 class _Graph(msgspec.Struct):
     nodes: list[_Node]
     edges: list[_Edge]
+    graph: _About = msgspec.field(default_factory=_About)
+
+
+class _Counted(msgspec.Struct):
+    """Enough of a file to count it, unparsed otherwise: 707 files in 50 ms."""
+
+    nodes: list[msgspec.Raw]
+    edges: list[msgspec.Raw]
 
 
 def _data() -> tuple[Path, str]:
@@ -68,6 +80,17 @@ def topohub_names(group: str = "") -> tuple[str, ...]:
     root, _ = _data()
     files = (root / group).rglob("*.json")
     return tuple(sorted(f.relative_to(root).with_suffix("").as_posix() for f in files))
+
+
+def topohub_sizes(group: str = "") -> tuple[tuple[str, int, int], ...]:
+    """(``GROUP/NAME``, nodes, links) as the files have them, sorted; of one group when given."""
+    root, _ = _data()
+    decoder = msgspec.json.Decoder(_Counted)
+    rows = []
+    for name in topohub_names(group):
+        counted = decoder.decode((root / f"{name}.json").read_bytes())
+        rows.append((name, len(counted.nodes), len(counted.edges)))
+    return tuple(rows)
 
 
 def raw_from_topohub(key: str, where: str = "topology") -> RawTopology:
@@ -106,7 +129,22 @@ def raw_from_topohub(key: str, where: str = "topology") -> RawTopology:
         )
     origin = _ORIGINS.get(group, group)
     source = f"topohub {version} {key} ({origin})"
-    return RawTopology(key, nodes, links, source, "MIT (topohub)", notes)
+    demands = _demands(graph.graph.demands or {}, {str(key): name for key, name in names.items()})
+    return RawTopology(key, nodes, links, source, "MIT (topohub)", notes, demands)
+
+
+def _demands(
+    rows: Mapping[str, Mapping[str, float]], names: Mapping[str, str]
+) -> list[tuple[str, str, float]]:
+    """Demands by node names, both ways where the matrix is undirected.
+
+    SNDlib's demand model is a property of the problem, not of the network file. A matrix that never
+    names a pair in both directions is read as undirected (nobel-eu: 378 demands, 756 here).
+    """
+    pairs = {(a, b): value for a, row in rows.items() for b, value in row.items() if value > 0}
+    if not any((b, a) in pairs for a, b in pairs):
+        pairs |= {(b, a): value for (a, b), value in pairs.items()}
+    return sorted((names[a], names[b], value) for (a, b), value in pairs.items() if a != b)
 
 
 def _on_earth(nodes: Sequence[_Node]) -> bool:

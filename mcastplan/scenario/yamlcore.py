@@ -16,6 +16,7 @@ import yaml
 from mcastplan.errors import ScenarioError
 
 MAX_DEPTH = 64  # a scenario is 6 deep
+MAX_VALUES = 2_000_000  # keys included; a topology of 10,000 nodes and 20,000 links has 200,000
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _NUMBER_START = frozenset("+-.0123456789")
@@ -37,6 +38,7 @@ _WORDS: dict[str, object] = {
     "False": False,
     "FALSE": False,
 }
+TOO_MANY = f"holds more than {MAX_VALUES:,} values; split off or shrink the topology"
 _LONGEST_PATH = 120  # characters, in an error
 _LONGEST_NUMBER = 400  # characters; the largest float has 309 digits
 
@@ -170,11 +172,14 @@ def parse_yaml(text: str) -> object:
 
 def _build(loader: Any) -> object:
     builder = _Builder()
-    documents = 0
+    documents = events = 0
     next_event = loader.get_event
     while True:
         event = next_event()
         kind = type(event)
+        events += 1
+        if events > MAX_VALUES:
+            raise ScenarioError(TOO_MANY)
         if kind is yaml.ScalarEvent:
             builder.scalar(event)
         elif kind is yaml.MappingStartEvent:
@@ -198,21 +203,69 @@ def line_of(text: str, where: str) -> int | None:
 
     For a text `parse_yaml` has accepted. None where nothing on the path can be found.
     """
+    loader = _LOADER(text)
     try:
-        node = yaml.compose(text, Loader=_LOADER)
+        return _line(loader, path_parts(where))
     except yaml.YAMLError:
         return None
-    found: Any = None
-    for part in path_parts(where):
-        child: Any = None
-        if isinstance(node, yaml.MappingNode) and isinstance(part, str):
-            child = next((value for key, value in node.value if key.value == part), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            child = node.value[part] if part < len(node.value) else None
-        if child is None:
+    finally:
+        loader.dispose()
+
+
+def _line(loader: Any, parts: list[str | int]) -> int | None:
+    """Go down ``parts`` event by event, in constant memory, as far as they lead."""
+    found = None
+    event = _after(loader, 2)  # the stream and the document begin
+    for part in parts:
+        if type(event) is yaml.MappingStartEvent and isinstance(part, str):
+            event = _value(loader, part)
+        elif type(event) is yaml.SequenceStartEvent and isinstance(part, int):
+            event = _item(loader, part)
+        else:
             break
-        node = found = child
+        if event is None:
+            break
+        found = event
     return None if found is None else int(found.start_mark.line) + 1
+
+
+def _after(loader: Any, events: int) -> Any:
+    for _ in range(events):
+        loader.get_event()
+    return loader.get_event()
+
+
+def _value(loader: Any, wanted: str) -> Any:
+    """The event that begins the value of a key of the mapping just opened, None without it."""
+    while type(key := loader.get_event()) is not yaml.MappingEndEvent:
+        value = loader.get_event()
+        if key.value == wanted:
+            return value
+        _skip(loader, value)
+    return None
+
+
+def _item(loader: Any, wanted: int) -> Any:
+    """The event that begins an item of the sequence just opened, None where it is shorter."""
+    while type(value := loader.get_event()) is not yaml.SequenceEndEvent:
+        if wanted == 0:
+            return value
+        wanted -= 1
+        _skip(loader, value)
+    return None
+
+
+def _skip(loader: Any, event: Any) -> None:
+    """Go past what ``event`` begins."""
+    depth = 0
+    while True:
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth == 0:
+            return
+        event = loader.get_event()
 
 
 def path_parts(where: str) -> list[str | int]:

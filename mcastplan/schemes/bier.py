@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from mcastplan.dataplane.walk import walk_plan
 from mcastplan.errors import InfeasibleError
 from mcastplan.model.plan import Demand, Key, ReplicationPlan, Steer, Table
 from mcastplan.model.scenario import Scenario
@@ -41,6 +42,7 @@ class Bier:
         self._spread = options.ecmp == "bfer"
         self._timers = scenario.timers
         self.assignment = ""
+        self.numbering_copies: dict[str, int] = {}  # core copies of both, where both were tried
         graph = routes.graph
         homes = {cloud.node for cloud in scenario.clouds}
         homes |= {transfer.origin for transfer in scenario.transfers}
@@ -65,6 +67,7 @@ class Bier:
         numbering = self.bfr_id
         self.bfr_id = {pe: number for number, pe in enumerate(by_tree, 1)}
         copies = self._core_copies(routes, demands)
+        self.numbering_copies = {"dense": dense, "by-tree": copies}
         if dense < copies:
             self.bfr_id = numbering
             self.assignment = (
@@ -74,10 +77,18 @@ class Bier:
             self.assignment = f"BFR-ids by tree: {copies} core copies against {dense} dense"
 
     def _core_copies(self, routes: IgpRoutes, demands: list[Demand]) -> int:
+        """Copies of one packet of each transfer on core arcs, as the result will count them."""
+        if routes.ecmp == "first":
+            return sum(
+                len(routes.union(each.origin, pes))
+                for each in demands
+                for pes in self._by_si(each.pes).values()
+            )
+        plans = [self.install(routes, each) for each in demands]
         return sum(
-            len(routes.union(each.origin, pes))
-            for each in demands
-            for pes in self._by_si(each.pes).values()
+            sum(walk_plan(plan, routes, flow).copies.values())
+            for plan in plans
+            for flow in plan.flows
         )
 
     def _by_si(self, pes: Sequence[Node]) -> dict[int, list[Node]]:

@@ -115,7 +115,7 @@ class PimSm:
             "igmp": timers.igmp_s,
             "join": tree.joined_s(routes, demand.pes, timers.join_s),
         }
-        if self._rp is not None:
+        if self._rp is not None and demand.pes:
             to_source = Tree(routes, demand.origin, sg, (self._rp,))
             terms["rp_join"] = to_source.joined_s(routes, (self._rp,), timers.join_s)
         return terms

@@ -16,7 +16,6 @@ from mcastplan.model.topology import Arc, Node
 from mcastplan.schemes.base import Fib
 from mcastplan.underlay.routes import IgpRoutes
 
-
 LOCATOR = 0xFCBB_BB00 << 96
 FIRST_FUNCTION = 0xE000
 FIRST_NODE_SID, FIRST_REPLICATION_SID = 16_000, 500_000  # MPLS labels

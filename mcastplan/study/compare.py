@@ -11,7 +11,10 @@ from mcastplan.model.results import Comparison, TransferBound
 from mcastplan.model.scenario import Scenario
 from mcastplan.schemes import SCHEMES
 from mcastplan.schemes.base import Scheme, demand
+from mcastplan.study.bier_choice import bier_choice
+from mcastplan.study.question import network_of, question_of
 from mcastplan.study.recommend import recommend
+from mcastplan.underlay.max_flow import widest
 from mcastplan.underlay.routes import IgpRoutes
 
 # What is being done, and the share done so far (0 to 1).
@@ -44,6 +47,9 @@ def compare(
         transfers=context.bounds,
         schemes=tuple(rows),
         recommendation=recommend(scenario, rows),
+        network=network_of(scenario.topology),
+        question=question_of(scenario, [kind.name for kind in chosen]),
+        bier_choice=bier_choice(context),
     )
 
 
@@ -58,19 +64,22 @@ def context_of(scenario: Scenario) -> Context:
     routes = IgpRoutes(scenario.topology.graph, scenario.ecmp)
     space = ArcSpace(scenario, routes)
     demands = tuple(demand(scenario, routes, transfer) for transfer in scenario.transfers)
-    residual = space.residual_bps()
-    bounds = []
+    residual, full = space.residual_bps(), space.full()
+    bounds, reached = [], []
     for transfer, each in zip(scenario.transfers, demands, strict=True):
+        width = widest(scenario.topology.graph, residual, each.origin) if full else None
+        covered = [one for one in each.clouds if width is None or width[one[1]] > 0]
         bound_s, binding = transfer_bound(
             scenario.topology,
             residual,
             each.origin,
             transfer.origin_egress_bps,
             transfer.size_bytes,
-            [(name, pe, scenario.cloud[name].ingress_bps) for name, pe, _ in each.clouds],
+            [(name, pe, scenario.cloud[name].ingress_bps) for name, pe, _ in covered],
         )
         bounds.append(TransferBound(transfer.name, transfer.size_bytes, bound_s, binding))
-    return Context(scenario, routes, space, demands, tuple(bounds))
+        reached.append(frozenset(name for name, _, _ in covered))
+    return Context(scenario, routes, space, demands, tuple(bounds), tuple(reached))
 
 
 def assumptions(context: Context) -> tuple[str, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mcastplan.dataplane.walk import Walk, walk_plan
 from mcastplan.errors import InfeasibleError, UsageError
-from mcastplan.evaluate.scheme import check, install
+from mcastplan.evaluate.scheme import Context, Installed, check, install
 from mcastplan.model.plan import Demand, ReplicationPlan
 from mcastplan.model.results import PlanNode, PlanPhase, PlanResult, PlanTransfer
 from mcastplan.model.scenario import Scenario
@@ -14,6 +14,7 @@ from mcastplan.model.topology import Node, Topology
 from mcastplan.schemes import SCHEMES
 from mcastplan.schemes.base import Phase, Scheme
 from mcastplan.study.compare import assumptions, context_of
+from mcastplan.study.receivers import restrict
 from mcastplan.underlay.routes import IgpRoutes
 
 SCHEMA = "mcastplan.plan/1"
@@ -24,31 +25,29 @@ def plan(
     scheme: str,
     node: str | None = None,
     progress: Callable[[str, float], None] | None = None,
+    to: Sequence[str] | None = None,
 ) -> PlanResult:
-    """Tables of ``node``, or of every router that a packet meets.
+    """Tables of ``node``, or of every router that a packet meets; ``to`` names the receiving clouds
+    where not all are meant.
 
-    Raises `UsageError` for a scheme or node that does not exist, `InfeasibleError` where a limit of
-    the scheme rules it out.
+    Raises `UsageError` for a scheme, node or cloud that does not exist, `InfeasibleError` where a
+    limit of the scheme rules it out.
     """
     tell = progress or (lambda what, share: None)
-    kinds = {kind.name: kind for kind in SCHEMES}
-    if scheme not in kinds:
-        raise UsageError(f"no scheme {scheme!r}; there are {', '.join(kinds)}")
+    _known(scheme)
     index = scenario.topology.graph.index
     if node is not None and node not in index:
         raise UsageError(f"no node {node!r} in topology {scenario.topology.name}")
     tell("routes", 0.0)
-    context = context_of(scenario)
+    context, installed = prepare(scenario, scheme, to)
     routes = context.routes
-    try:
-        installed = install(context, kinds[scheme])
-    except InfeasibleError as limit:
-        raise InfeasibleError(f"{scheme} cannot serve {scenario.name}: {limit}") from None
     tell("walking the tables", 0.3)
     check(context, installed)
     built, plans, state = installed.scheme, installed.plans, installed.state
     transfers, met = [], set[Node]()
     for demand, each in plans:
+        if to is not None and not (demand.clouds or demand.unreachable):
+            continue
         shown = [_phase(scenario.topology, routes, phase) for phase in built.phases(routes, demand)]
         transfers.append(_transfer(routes, built, demand, each, tuple(phase for phase, _ in shown)))
         met.add(demand.origin)
@@ -69,6 +68,30 @@ def plan(
         nodes=tuple(nodes),
         state_entries=sum(state.values()),
     )
+
+
+def prepare(
+    scenario: Scenario, scheme: str, to: Sequence[str] | None = None
+) -> tuple[Context, Installed]:
+    """One scheme installed for every transfer, to all receivers or to the clouds in ``to``.
+
+    Raises as `plan` does.
+    """
+    kind = _known(scheme)
+    context = context_of(scenario)
+    if to is not None:
+        context = restrict(context, to)
+    try:
+        return context, install(context, kind)
+    except InfeasibleError as limit:
+        raise InfeasibleError(f"{scheme} cannot serve {scenario.name}: {limit}") from None
+
+
+def _known(scheme: str) -> type[Scheme]:
+    kinds = {kind.name: kind for kind in SCHEMES}
+    if scheme not in kinds:
+        raise UsageError(f"no scheme {scheme!r}; there are {', '.join(kinds)}")
+    return kinds[scheme]
 
 
 def _phase(topology: Topology, routes: IgpRoutes, phase: Phase) -> tuple[PlanPhase, set[Node]]:

@@ -10,6 +10,8 @@ from mcastplan.units import counted, show_size, show_time
 
 # Ready times this close count as equal: then cost to the network decides.
 CLOSE = 0.01
+# What does without multicast.
+SIMPLE = ("unicast", "ingress-replication")
 
 
 def recommend(scenario: Scenario, rows: Sequence[SchemeResult]) -> Recommendation | None:
@@ -24,13 +26,22 @@ def recommend(scenario: Scenario, rows: Sequence[SchemeResult]) -> Recommendatio
     close = [row for row in served if _ready(row) <= best_s * (1 + CLOSE)]
     pick = min(close, key=lambda row: (_totals(row).wire_bytes, _totals(row).state_entries))
     because = [_speed(scenario, pick)]
-    because += _rivals(pick, close)
+    because += _rivals(pick, close, [row for row in served if row.name not in SIMPLE])
     because += _slower(pick, [row for row in served if row not in close])
     because += _network_share(pick)
     because += (f"{row.name} is out: {row.reason}" for row in rows if not row.feasible)
-    if pick.unreachable:
-        because.append(f"{counted(pick.unreachable, 'receiver')} cannot be served by any scheme")
+    nobody = _nobody_serves([row for row in rows if row.feasible])
+    if nobody:
+        because.append(f"{counted(nobody, 'receiver')} cannot be served by any scheme")
     return Recommendation(pick.name, tuple(because))
+
+
+def _nobody_serves(rows: Sequence[SchemeResult]) -> int:
+    """Receivers, over all transfers, that every scheme leaves out."""
+    left_out = (
+        {(each.name, cloud) for each in row.transfers for cloud in each.unreachable} for row in rows
+    )
+    return len(set.intersection(*left_out))
 
 
 def _ready(row: SchemeResult) -> float:
@@ -64,7 +75,10 @@ def _speed(scenario: Scenario, pick: SchemeResult) -> str:
     )
 
 
-def _rivals(pick: SchemeResult, close: Sequence[SchemeResult]) -> list[str]:
+def _rivals(
+    pick: SchemeResult, close: Sequence[SchemeResult], rivals: Sequence[SchemeResult]
+) -> list[str]:
+    """Who else is as fast; ``rivals`` are the multicast schemes that serve as many."""
     said = []
     mine = _totals(pick)
     for row in close:
@@ -79,14 +93,19 @@ def _rivals(pick: SchemeResult, close: Sequence[SchemeResult]) -> list[str]:
         else:
             entries = counted(theirs.state_entries, "entry", "entries")
             cost = f"holds {entries} against {mine.state_entries:,}"
-        if row.name in ("unicast", "ingress-replication"):
+        if mine.egress_usd is not None and theirs.egress_usd is not None:
+            cost += f"; egress costs {theirs.egress_usd:,.2f} against {mine.egress_usd:,.2f} USD"
+        if row.name in SIMPLE:
             said.append(
                 f"{row.name} is already as fast here (ready within {CLOSE:.0%}), but {cost}"
             )
         else:
             said.append(f"{row.name} is ready within {CLOSE:.0%} of it and {cost}")
-    if pick.name in ("unicast", "ingress-replication"):
-        said.insert(0, f"{pick.name} is already optimal here: no multicast scheme is ready sooner")
+    if pick.name in SIMPLE and rivals:
+        sooner = "ready sooner"
+        if min(map(_ready, rivals)) < _ready(pick):
+            sooner = f"ready more than {CLOSE:.0%} sooner"
+        said.insert(0, f"{pick.name} is already optimal here: no multicast scheme is {sooner}")
     return said
 
 

@@ -2,8 +2,8 @@
 
 Dinic's algorithm with levels counted back from the sink, so that a search ends at the first source
 it meets. Arcs ``2*l`` and ``2*l + 1`` are each other's reverse in the residual graph too. Rates are
-floats: an arc counts as full when less than `DUST` of the largest capacity is left on it, and
-the value returned is the exact sum over the minimum cut, not what was pushed.
+floats: an arc counts as full when less than `DUST` of its link's capacity is left on it, and the
+value returned is the exact sum over the minimum cut, not what was pushed.
 
 References: Dinic, Soviet Math. Doklady 11 (1970); Ford, Fulkerson, Canadian J. Math. 8 (1956).
 Not done: multicommodity flow, flows with costs, network coding's or tree packing's achievability.
@@ -33,11 +33,6 @@ def max_flow(
     the sink, in arc order.
     """
     return Flows(graph, capacity_bps, source).to(sink, limit)
-
-
-def negligible(capacity_bps: Sequence[float]) -> float:
-    """Rate [bit/s] that is rounding error beside these capacities."""
-    return DUST * max((c for c in capacity_bps if 0 < c < math.inf), default=0.0)
 
 
 def widest(graph: Graph, capacity_bps: Sequence[float], source: Node) -> list[float]:
@@ -76,7 +71,9 @@ class Flows:
         self._graph = graph
         self._capacity = [max(0.0, c) for c in capacity_bps]
         self._left = self._capacity.copy()
-        self._full = negligible(capacity_bps)
+        pairs = zip(self._capacity[0::2], self._capacity[1::2], strict=True)
+        finite = (max((c for c in pair if c < math.inf), default=0.0) for pair in pairs)
+        self._dust = [DUST * capacity for capacity in finite for _ in range(2)]
         self._source = bytearray(graph.size)
         self._source[source] = 1
 
@@ -115,12 +112,12 @@ class Flows:
                         self._left[arc ^ 1] += amount
                     touched += path
                     flow += amount
-                    if flow >= limit - self._full:
+                    if flow >= limit * (1 - DUST):
                         return limit, []
 
     def _levels(self, sink: Node) -> tuple[dict[Node, int], list[Node]]:
         """Hops to the sink over arcs with room, and the nearest sources, if any is that near."""
-        into, left, full, source = self._graph.into, self._left, self._full, self._source
+        into, left, dust, source = self._graph.into, self._left, self._dust, self._source
         level = {sink: 0}
         ring, hops = [sink], 0
         starts: list[Node] = []
@@ -129,7 +126,7 @@ class Flows:
             nearer, ring = ring, []
             for v in nearer:
                 for u, _, arc in into[v]:
-                    if u not in level and left[arc] > full:
+                    if u not in level and left[arc] > dust[arc]:
                         level[u] = hops
                         (starts if source[u] else ring).append(u)
         return level, starts
@@ -138,7 +135,7 @@ class Flows:
         self, start: Node, sink: Node, level: dict[Node, int], tried: dict[Node, int]
     ) -> list[Arc] | None:
         """Arcs down the levels. ``tried`` counts the arcs of a node that led nowhere this round."""
-        out, left, full = self._graph.out, self._left, self._full
+        out, left, dust = self._graph.out, self._left, self._dust
         path: list[Arc] = []
         at = [start]
         while at[-1] != sink:
@@ -147,7 +144,7 @@ class Flows:
             number = tried.get(u, 0)
             while number < len(arcs):
                 v, _, arc = arcs[number]
-                if level.get(v) == below and left[arc] > full:
+                if level.get(v) == below and left[arc] > dust[arc]:
                     path.append(arc)
                     at.append(v)
                     break
@@ -167,5 +164,5 @@ class Flows:
             arc
             for v in behind
             for u, _, arc in self._graph.into[v]
-            if u not in behind and self._capacity[arc] > self._full
+            if u not in behind and self._capacity[arc] > 0
         )

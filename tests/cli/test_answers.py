@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mcastplan.cli import app
+from mcastplan.scenario import builtin_names
 
 ISLANDS = """\
 schema: mcastplan.scenario/1
@@ -82,6 +83,13 @@ def test_an_infeasible_scheme(islands: Path, capfd: pytest.CaptureFixture[str]) 
     islands.write_text(text)
     assert app.run(["compare", "islands.yaml"]) == 0
     assert "bier is not feasible here: " in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("name", sorted({*builtin_names()} - {"global-inference"}))
+def test_every_shipped_scenario_is_verified(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Every receiver of it can be reached, and every walk agrees."""
+    assert app.run(["compare", f"builtin:{name}", "--verify"]) == 0
+    assert "Verified:" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["minimal", "abilene", "geant"])

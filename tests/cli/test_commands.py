@@ -36,7 +36,7 @@ def fake(
                 raise answer
             return answer
 
-        monkeypatch.setattr(mcastplan.scenario, "load_scenario", lambda source: scenario)
+        monkeypatch.setattr(mcastplan.scenario, "load_scenario", lambda source, **given: scenario)
         monkeypatch.setattr(compare_module, "compare", planner)
         monkeypatch.setattr(plan_module, "plan", planner)
 
@@ -192,14 +192,18 @@ def test_every_command_has_help_and_is_in_the_readme(
 ) -> None:
     readme = (root / "README.md").read_text()
     context = click.Context(app.cli)
+    commands: dict[str, click.Command] = {}
     for name in app.COMMANDS:
         command = app.cli.get_command(context, name)
         assert command is not None
+        below = command.commands if isinstance(command, click.Group) else {"": command}
+        commands |= {f"{name} {each}".strip(): one for each, one in below.items()}
+    for name, command in commands.items():
         assert command.help
         assert command.short_help
         assert all(p.help for p in command.params if isinstance(p, click.Option))
         assert f"mcastplan {name}" in readme, f"the README does not name {name}"
-        assert app.run([name, "--help"]) == 0
+        assert app.run([*name.split(), "--help"]) == 0
         out = capfd.readouterr().out
         assert out.startswith(f"Usage: mcastplan {name} ")
         assert "--json" in out

@@ -12,9 +12,10 @@ import msgspec
 import pytest
 
 from mcastplan.cli.show.compare import show_compare
+from mcastplan.cli.show.hardware import hardware_line
 from mcastplan.cli.show.page import Column, Page, aligned, some
 from mcastplan.cli.show.plan import show_plan
-from mcastplan.model.results import Comparison, PlanNode, PlanResult
+from mcastplan.model.results import Comparison, NodeState, PlanNode, PlanResult
 from mcastplan.model.scenario import Scenario
 from mcastplan.units import counted
 
@@ -119,3 +120,18 @@ def test_words() -> None:
     assert some(["a", "b", "c"], 2) == "a, b and 1 more"
     assert counted(1, "cloud") == "1 cloud"
     assert counted(1204, "copy", "copies") == "1,204 copies"
+
+
+def test_state_against_hardware(comparison: Comparison) -> None:
+    """Nothing to say about a few mroutes; 20,000 do not fit every router."""
+    assert hardware_line(comparison) is None
+    full = tuple(
+        msgspec.structs.replace(row, nodes=(NodeState("P07", 20_000),))
+        if row.name == "pim-sm"
+        else row
+        for row in comparison.schemes
+    )
+    assert hardware_line(msgspec.structs.replace(comparison, schemes=full)) == (
+        "pim-sm: P07 holds 20,000 mroutes; hardware holds: campus switch 1,000 to 40,000, Nokia"
+        " 7750 16,000, Cisco NCS 5500 100,000, Cisco 8000 128,000 (too many for: Nokia 7750)"
+    )

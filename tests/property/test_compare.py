@@ -57,8 +57,10 @@ def check_rows(scenario: Scenario, result: Comparison) -> None:
             assert transfer.binding
             for cloud in transfer.clouds:
                 replicas = scenario.cloud[cloud.name].replicas
-                assert [g.first for g in cloud.replica_groups] == [0]
-                assert cloud.replica_groups[-1].last == replicas - 1
+                indices = [
+                    index for g in cloud.replica_groups for index in range(g.first, g.last + 1)
+                ]
+                assert indices == list(range(replicas))
                 for group in cloud.replica_groups:
                     assert math.isclose(group.stages.total(), group.ready_s, abs_tol=1e-6)
         for load in scheme.links:

@@ -40,7 +40,7 @@ def group(
     )
     cached = cloud.fanout == "cache"
     (only,) = replica_groups(
-        cloud, transfer, provision_s=7, setup_s=1, transfer_s=20, direct=False, cached=cached
+        cloud, transfer, [(1, 20)], provision_s=7, setup_s=1, direct=False, cached=cached
     )
     return only
 
@@ -106,6 +106,20 @@ def test_stages_sum_to_ready(engine: EngineProfile | None) -> None:
     cloud = Cloud("c", "n", 1e9, engine=engine)
     transfer = Transfer("push", 10**9, 3, "o", ("c",), load="streamed")
     (found,) = replica_groups(
-        cloud, transfer, provision_s=0, setup_s=0, transfer_s=8.1, direct=True, cached=True
+        cloud, transfer, [(1, 8.1)], provision_s=0, setup_s=0, direct=True, cached=True
     )
     assert math.isclose(found.stages.total(), found.ready_s, abs_tol=1e-9)
+
+
+def test_replicas_whose_own_pulls_end_at_different_times() -> None:
+    """Pulls 0-1 end at 5 s, 2 at 5 s, 3 at 9 s: two groups."""
+    cloud = Cloud("c", "n", 1e9, replicas=4)
+    transfer = Transfer("push", 10**9, 1, "o", ("c",))
+    pulls = [(2, 5.0), (1, 5.0), (1, 9.0)]
+    groups = replica_groups(
+        cloud, transfer, pulls, provision_s=0, setup_s=0, direct=True, cached=True
+    )
+    assert [(g.count, g.first, g.last, g.ready_s) for g in groups] == [
+        (3, 0, 2, 5.0),
+        (1, 3, 3, 9.0),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -120,16 +121,88 @@ def test_background_is_served_first() -> None:
     assert not any("background" in text for text in result.assumptions)
 
 
-def test_an_arc_full_of_background_stalls_who_needs_it() -> None:
+def full_arc() -> Scenario:
+    """s has links to a and b; background fills the one to a."""
     net = network(link("s", "a"), link("s", "b"))
-    result = compare(push(net, "s", ("a", "b"), background=(Background("s", "a", 100e9),)))
-    multicast = row(result, "bier").transfers[0]
-    assert multicast.unreachable == ("c000-a", "c001-b")
-    assert multicast.completion_s is None
-    unicast = row(result, "unicast").transfers[0]
-    assert unicast.unreachable == ("c000-a",)
-    assert [cloud.name for cloud in unicast.clouds] == ["c001-b"]
-    assert unicast.ratio_to_bound is None or unicast.ratio_to_bound >= 1
+    scenario = push(net, "s", ("a", "b"), background=(Background("s", "a", 100e9),))
+    a, b = scenario.clouds
+    slow = msgspec.structs.replace(a, provision_s=3600.0)
+    return msgspec.structs.replace(scenario, clouds=(slow, b))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_background_that_fills_an_arc_cuts_off_who_is_behind_it(name: str) -> None:
+    """Nobody else is held up: not by the stalled cloud's flow, and not by its provisioning."""
+    result = compare(full_arc(), verify=True)
+    assert (result.transfers[0].bound_s, result.transfers[0].binding) == (
+        8.0,
+        "cloud c001-b: ingress 10 Gb/s",
+    )
+    transfer = row(result, name).transfers[0]
+    assert transfer.unreachable == ("c000-a",)
+    assert [cloud.name for cloud in transfer.clouds] == ["c001-b"]
+    assert transfer.clouds[0].replica_groups[0].stages.provision == 0.0
+    assert math.isclose(completion(result, name), 8 * factor(name, False), rel_tol=1e-12)
+    assert transfer.ratio_to_bound is not None
+
+
+def test_a_way_round_a_full_arc_is_in_the_bound_alone() -> None:
+    """s reaches a over b as well, at a higher metric: the bound counts that, the IGP does not."""
+    net = network(link("s", "a"), link("s", "b"), link("a", "b", 5))
+    background = (Background("s", "a", 100e9),)
+    result = compare(push(net, "s", ("a", "b"), background=background), verify=True)
+    for name in NAMES:
+        transfer = row(result, name).transfers[0]
+        assert transfer.unreachable == ("c000-a",)
+        assert transfer.ratio_to_bound is None
+
+
+def test_a_slow_link_beside_a_very_fast_one() -> None:
+    """The bound is not blind to 900 kb/s because 1000 Pb/s exist elsewhere."""
+    net = network(link("a", "b", gbps=0.0009), link("b", "c", gbps=1e9))
+    result = compare(push(net, "a", ("c",)), verify=True)
+    assert result.transfers[0].bound_s == pytest.approx(10e9 * 8 / 900e3)
+    for name in NAMES:
+        ratio = row(result, name).transfers[0].ratio_to_bound
+        assert ratio == pytest.approx(factor(name, True))
+
+
+def test_unequal_pulls_under_hashing_are_groups_of_their_own() -> None:
+    """Two ways from s to z, over a 10 Gb/s and a 1 Gb/s router; 6 pulls of 1 GB use both."""
+    net = network(
+        link("s", "m", gbps=10),
+        link("m", "z", gbps=10),
+        link("s", "n", gbps=1),
+        link("n", "z", gbps=1),
+    )
+    scenario = push(net, "s", ("z",), ingress_gbps=100, size_gb=1, ecmp="hash")
+    result = compare(with_replicas(scenario, replicas=6), verify=True)
+    found = row(result, "unicast").transfers[0].clouds[0]
+    assert len(found.replica_groups) > 1
+    spans = [(group.first, group.last) for group in found.replica_groups]
+    assert spans[0][0] == 0 and spans[-1][1] == 5
+    assert all(before[1] + 1 == after[0] for before, after in itertools.pairwise(spans))
+    assert found.transfer_s == max(g.stages.transfer for g in found.replica_groups)
+    slow = sum(g.count for g in found.replica_groups if g.stages.transfer == found.transfer_s)
+    f = factor("unicast", True)
+    assert found.transfer_s == pytest.approx(slow * 8 * f)
+
+
+def test_copies_of_a_push_that_is_over_do_not_bind_a_later_one() -> None:
+    result = compare(two_pushes(3600.0))
+    for transfer in row(result, "pim-sm").transfers:
+        assert transfer.binding == "arc hub->r00 10 Gb/s"
+    for transfer in row(compare(two_pushes(4.0)), "pim-sm").transfers:
+        assert transfer.binding == "arc hub->r00 10 Gb/s carries 2 copies"
+
+
+def test_nobody_is_called_optimal_without_a_rival() -> None:
+    net = star(1)
+    only = SchemeOptions(only=("unicast",))
+    scenario = with_replicas(push(net, "hub", ("r00",), schemes=only), replicas=50)
+    result = compare(scenario)
+    assert result.recommendation is not None
+    assert not any("optimal" in text for text in result.recommendation.because)
 
 
 def test_a_cloud_on_the_origins_own_pe_uses_no_core_arc() -> None:

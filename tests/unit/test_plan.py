@@ -24,7 +24,7 @@ def test_every_router_a_packet_meets() -> None:
 def test_one_router() -> None:
     (only,) = plan(push(NET, "s", ("b",)), "sr-p2mp", "b").nodes
     assert (only.name, only.state_entries) == ("b", 1)
-    assert [table.title for table in only.tables][0] == "replication segments"
+    assert next(table.title for table in only.tables) == "replication segments"
 
 
 def test_asm_shows_its_phases() -> None:

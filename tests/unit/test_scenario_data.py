@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -10,7 +11,7 @@ import jsonschema
 import pytest
 
 from mcastplan.scenario import builtin_names, builtin_path, engines, models, schemas
-from mcastplan.scenario.catalogue import SHARD_BYTES, shards_of
+from mcastplan.scenario.catalogue import SHARD_BYTES, mroute_limits, shards_of
 from mcastplan.scenario.names import is_name
 from mcastplan.scenario.sources import builtin_folder
 from mcastplan.scenario.yamlcore import parse_yaml
@@ -18,7 +19,7 @@ from mcastplan.scenario.yamlcore import parse_yaml
 
 def test_models() -> None:
     rows = {row.name: row for row in models()}
-    assert len(rows) == len(models()) >= 8
+    assert len(rows) == len(models()) >= 15
     assert (rows["deepseek-v3-fp8"].size_bytes, rows["deepseek-v3-fp8"].shards) == (
         689 * 10**9,
         163,
@@ -29,6 +30,12 @@ def test_models() -> None:
         assert 70e9 <= row.size_bytes <= 1.6e12
         assert row.title
         assert row.precision
+        if "from parameter count x" in row.source:
+            _, _, rest = row.source.partition("from parameter count x ")
+            count = re.search(r"([0-9,]+)( billion)? parameters", rest)
+            assert count is not None
+            parameters = int(count[1].replace(",", "")) * (10**9 if count[2] else 1)
+            assert row.size_bytes == parameters * int(rest.split()[0])
         # A file count is either published or derived, and the source says which.
         assert ("ceil(size / 5 GB)" in row.source) == (row.shards == shards_of(row.size_bytes))
 
@@ -39,7 +46,7 @@ def test_shards() -> None:
 
 def test_engines() -> None:
     rows = {row.name: row for row in engines()}
-    assert len(rows) == len(engines()) >= 2
+    assert len(rows) == len(engines()) >= 6
     for row in engines():
         assert is_name(row.name)
         assert row.source
@@ -52,6 +59,26 @@ def test_engines() -> None:
     rest_s = b200.graphs_s + b200.warm_up_s
     assert 11 + b200.compile_s + rest_s == 420
     assert 11 + b200.compile_cached_s + rest_s == 104
+
+
+def test_engines_that_replace_weights_in_place() -> None:
+    """checkpoint-engine's README: 470 GB in 6.22 s on 8 x H800, 1,030 GB in 16.04 s on 16 x H20."""
+    rows = {row.name: row for row in engines()}
+    assert rows["checkpoint-engine-8gpu"].load_bps == pytest.approx(470e9 * 8 / 6.22, rel=1e-3)
+    assert rows["checkpoint-engine-16xh20"].load_bps == pytest.approx(1030e9 * 8 / 16.04, rel=1e-3)
+    assert rows["sglang-16xh100"].load_bps == pytest.approx(689e9 * 8 / 81, rel=1e-3)
+    assert rows["vllm-8xgaudi2"].load_bps == pytest.approx(689e9 * 8 / 72, rel=1e-3)
+    file_system = rows["vllm-8xb200-file-system"]
+    assert file_system.load_bps == pytest.approx(894 * 2**30 * 8 / (43 * 60), rel=2e-3)
+    station = rows["vllm-gb300-station"]
+    assert station.load_bps == pytest.approx(352e9 * 8 / 744, rel=1e-3)
+    assert 744 + station.graphs_s + station.warm_up_s == 820  # 09:45:00 to 09:58:40
+
+
+def test_hardware_limits_of_multicast_state() -> None:
+    rows = mroute_limits()
+    assert [row.entries_low for row in rows] == [1_000, 16_000, 100_000, 128_000]
+    assert all(row.source and row.entries >= row.entries_low for row in rows)
 
 
 def test_shipped_files_say_where_they_come_from() -> None:
@@ -99,7 +126,7 @@ def test_schema_refuses_what_the_reader_refuses() -> None:
         ("ingress: 8Gbps", "ingress: 8"),
         ("ingress: 8Gbps", "ingress: 8GB"),
         ("ingress: 8Gbps", "ingres: 8Gbps"),
-        ("size: 1GB", "size: 1Gbps"),
+        ("size: 100GB", "size: 100Gbps"),
         ("to: all", "to: some"),
         ("to: all", "to: []"),
         ("name: A", "name: A b"),

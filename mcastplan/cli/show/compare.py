@@ -6,11 +6,13 @@ import math
 import shlex
 from collections.abc import Sequence
 
+from mcastplan.cli.show.hardware import hardware_line
 from mcastplan.cli.show.page import Column, Page, some
 from mcastplan.cli.show.replicas import ready_line, stage_table
 from mcastplan.model.results import Comparison, SchemeResult, TransferResult
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.transfer import Transfer
+from mcastplan.study.bier_choice import better_choice
 from mcastplan.units import counted, show_rate, show_size, show_time
 
 NONE = "-"
@@ -213,6 +215,12 @@ def _costs(page: Page, result: Comparison) -> None:
             row.append(NONE if totals.egress_usd is None else f"{totals.egress_usd:,.2f}")
         rows.append(row)
     page.table(columns, rows, strong=_strong(result))
+    advice = better_choice(result.bier_choice)
+    if advice is not None:
+        page.line(advice)
+    hardware = hardware_line(result)
+    if hardware is not None:
+        page.line(hardware)
 
 
 def _chosen(result: Comparison) -> SchemeResult | None:

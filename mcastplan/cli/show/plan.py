@@ -9,6 +9,7 @@ from mcastplan.cli.output import plain
 from mcastplan.cli.show.page import WIDTH, aligned, some
 from mcastplan.model.results import PlanNode, PlanPhase, PlanResult, PlanTransfer
 from mcastplan.units import counted
+from mcastplan.wire.capture import Capture
 
 _MAX_ROUTERS = 40
 _MAX_ARCS = 8
@@ -27,6 +28,16 @@ def show_plan(result: PlanResult, node: str | None) -> str:
     if others:
         lines += ["", *_others(others)]
     return "\n".join(lines) + "\n"
+
+
+def show_capture(capture: Capture, target: str) -> str:
+    """What the capture file holds, and that it holds no more."""
+    packets = counted(capture.packets, "packet")
+    if capture.all_packets > capture.packets:
+        packets = f"the first {capture.packets:,} of {capture.all_packets:,} packets"
+    frames = f"{counted(capture.frames, 'frame')} of {packets} on {counted(capture.arcs, 'arc')}"
+    lost = f"; {counted(capture.expired, 'copy', 'copies')} ended by TTL" if capture.expired else ""
+    return "\n" + "\n".join(_text(f"{target}: {frames}, payloads cut{lost}", "")) + "\n"
 
 
 def _entries(number: int) -> str:

@@ -1,0 +1,75 @@
+"""The folder of a report: three files, each complete or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from mcastplan.cli.output import write_file
+from mcastplan.errors import UsageError
+
+HTML, MARKDOWN, JSON = "report.html", "report.md", "result.json"
+
+
+class Written(msgspec.Struct, frozen=True):
+    """Where the files of one report are."""
+
+    html: str
+    markdown: str
+    json: str
+    schema: str = "mcastplan.report/1"
+
+
+def check_folder(target: str, option: str, source: str | None = None) -> None:
+    """Refuse, before anything is computed, a folder that cannot be written. ``source`` is a file
+    that must not be overwritten. Raises `UsageError`."""
+    path = Path(target)
+    try:
+        if not target:
+            raise UsageError(f"{option} '': not a folder name")
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{option} {target}: not a folder; name another one")
+        above = path
+        while not above.exists() and above != above.parent:
+            above = above.parent
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            raise UsageError(f"{option} {target}: {above} cannot be written; name another folder")
+        for name in (HTML, MARKDOWN, JSON):
+            if (path / name).is_dir():
+                raise UsageError(f"{option} {target}: {name} in it is a folder; name another one")
+            if source and _same(path / name, Path(source)):
+                raise UsageError(f"{option} {target}: {name} in it is {source}; name another one")
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise UsageError(f"{option} {target}: {why}") from None
+
+
+def write_report(data: bytes, target: str, option: str, source: str) -> Written:
+    """Render the result whose JSON is ``data`` into the folder, made if it is missing; the page is
+    written last. ``source`` is what the user calls the result. Raises `UsageError`."""
+    from mcastplan.report.html import render_html
+    from mcastplan.report.markdown import render_markdown
+    from mcastplan.report.saved import decode
+
+    result = decode(data, source)
+    folder = Path(target)
+    files = [
+        (folder / MARKDOWN, render_markdown(result).encode()),
+        (folder / HTML, render_html(result).encode()),
+    ]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        same = _same(folder / JSON, Path(source))
+    except OSError as error:
+        raise UsageError(f"{option} {target}: cannot be made: {error.strerror}") from None
+    if not same:
+        files.insert(0, (folder / JSON, data))
+    for path, content in files:
+        write_file(str(path), content, option)
+    return Written(*(str(folder / name) for name in (HTML, MARKDOWN, JSON)))
+
+
+def _same(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.samefile(other)

@@ -1,0 +1,14 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+outside_option: Callable[[Any], Any] = click.option(
+    "--allow-outside",
+    is_flag=True,
+    help="Let the scenario name a topology file outside its own folder.",
+)

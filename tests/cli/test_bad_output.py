@@ -1,0 +1,142 @@
+"""Where the answer cannot be written: one line, exit 2; interrupted: 130; nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mcastplan.cli import app
+
+MCASTPLAN = str(Path(sys.executable).with_name("mcastplan"))
+PATIENCE_S = 60  # only to end a test that hangs
+
+Capture = pytest.CaptureFixture[str]
+
+# `compare` that stops where a written file would take its place, says so and waits.
+INTERRUPTED = """
+import sys, time
+from pathlib import Path
+from mcastplan.cli import main
+def wait(self, target):
+    print("half-written", flush=True)
+    time.sleep(60)
+Path.replace = wait
+sys.argv = ["mcastplan", "compare", "builtin:minimal", "--json", sys.argv[1]]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("file/x.json", "--json file/x.json: there is no folder file; make it first"),
+        ("nowhere/x.json", "--json nowhere/x.json: there is no folder nowhere; make it first"),
+        ("/proc/x.json", "--json /proc/x.json: cannot be written: No such file or directory"),
+        ("folder", "--json folder: not a file name"),
+        (".", "--json .: not a file name"),
+        ("folder/" + "x" * 300, "x: File name too long"),
+        ("loop", "--json loop: Too many levels of symbolic links"),
+    ],
+)
+@pytest.mark.parametrize("command", ["compare", "plan", "models", "engines", "timers"])
+def test_a_place_that_cannot_be_written(
+    target: str,
+    words: str,
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: Capture,
+) -> None:
+    """Not even by root."""
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("folder").mkdir()
+    Path("loop").symlink_to("loop")
+    args = {"compare": ["builtin:minimal"], "plan": ["builtin:minimal", "--scheme", "bier"]}
+    assert app.run([command, *args.get(command, []), "--json", target]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith(f"mcastplan {command}: --json ")
+    assert err.endswith(f"{words}\n")
+    assert err.count("\n") == 1
+    assert sorted(os.listdir()) == ["file", "folder", "loop"]
+    assert os.listdir("folder") == []
+
+
+def in_a_mount(options: str, folder: Path, *steps: str) -> subprocess.CompletedProcess[str]:
+    """Run shell ``steps`` with a small file system on ``folder``, seen by them alone."""
+    mount = f"mount -t tmpfs -o {options} none {shlex.quote(str(folder))}"
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    try:
+        if subprocess.run(["unshare", "-m", "sh", "-c", mount], check=False).returncode:
+            pytest.skip("this machine does not let root mount a file system")
+    except FileNotFoundError:
+        pytest.skip("there is no unshare command here")
+    script = "\n".join((f"{mount} || exit 99", *steps))
+    return subprocess.run(
+        ["unshare", "-m", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+        cwd=folder.parent,
+    )
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    """16 kB are less than the answer: the old one stays, nothing else is left."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    done = in_a_mount(
+        "size=16k",
+        folder,
+        "echo old > small/x.json",
+        f"{shlex.quote(MCASTPLAN)} compare builtin:minimal --json small/x.json",
+        "echo $?; ls -A small; cat small/x.json",
+    )
+    assert done.stderr == (
+        "mcastplan compare: --json small/x.json: cannot be written: No space left on device\n"
+    )
+    assert done.stdout == "2\nx.json\nold\n"
+
+
+def test_a_read_only_file_system(tmp_path: Path) -> None:
+    folder = tmp_path / "frozen"
+    folder.mkdir()
+    done = in_a_mount(
+        "ro",
+        folder,
+        f"{shlex.quote(MCASTPLAN)} compare builtin:minimal --json frozen/x.json",
+        "echo $?; ls -A frozen",
+    )
+    assert done.stderr == (
+        "mcastplan compare: --json frozen/x.json: its folder cannot be written; name another one\n"
+    )
+    assert done.stdout == "2\n"
+
+
+def test_ctrl_c_while_a_file_is_written(tmp_path: Path) -> None:
+    """What stood there before still does; no temporary file is left; 130."""
+    target = tmp_path / "x.json"
+    target.write_text("old")
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(target)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == "half-written\n"
+        assert len(os.listdir(tmp_path)) == 2
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=PATIENCE_S) == 130
+        assert process.stderr.read() == "mcastplan compare: interrupted\n"
+    assert os.listdir(tmp_path) == ["x.json"]
+    assert target.read_text() == "old"
