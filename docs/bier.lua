@@ -31,7 +31,7 @@ function bier.dissector(buf, pinfo, tree)
   -- The length is that of the BIFT-id, never of the BSL field.
   local code = buf(0, 1):bitfield(0, 4)
   if code < 1 or code > 7 then return 0 end
-  local octets = 2 ^ (code + 2)
+  local octets = math.floor(2 ^ (code + 2))
   if buf:len() < 12 + octets then return 0 end
   local t = tree:add(bier, buf(0, 12 + octets))
   local id = t:add(f.bift_id, buf(0, 3))

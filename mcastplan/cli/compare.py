@@ -57,5 +57,5 @@ def command(
         # What a saved result would give: the same bytes as `report` later.
         written = write_report(render(result), folder, "--report", "")
         if json_target != STDOUT:
-            emit(f"{plain(written.html)}\n")
+            emit(f"{plain(written['html'])}\n")
     return 1 if any(scheme.unreachable for scheme in result.schemes) else 0

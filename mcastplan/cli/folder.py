@@ -5,21 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import msgspec
-
 from mcastplan.cli.output import write_file
 from mcastplan.errors import UsageError
 
 HTML, MARKDOWN, JSON = "report.html", "report.md", "result.json"
-
-
-class Written(msgspec.Struct, frozen=True):
-    """Where the files of one report are."""
-
-    html: str
-    markdown: str
-    json: str
-    schema: str = "mcastplan.report/1"
 
 
 def check_folder(target: str, option: str, source: str | None = None) -> None:
@@ -46,9 +35,12 @@ def check_folder(target: str, option: str, source: str | None = None) -> None:
         raise UsageError(f"{option} {target}: {why}") from None
 
 
-def write_report(data: bytes, target: str, option: str, source: str) -> Written:
+def write_report(data: bytes, target: str, option: str, source: str) -> dict[str, str]:
     """Render the result whose JSON is ``data`` into the folder, made if it is missing; the page is
-    written last. ``source`` is what the user calls the result. Raises `UsageError`."""
+    written last. ``source`` is what the user calls the result. Returns where the files are.
+
+    Raises `UsageError`.
+    """
     from mcastplan.report.html import render_html
     from mcastplan.report.markdown import render_markdown
     from mcastplan.report.saved import decode
@@ -68,7 +60,12 @@ def write_report(data: bytes, target: str, option: str, source: str) -> Written:
         files.insert(0, (folder / JSON, data))
     for path, content in files:
         write_file(str(path), content, option)
-    return Written(*(str(folder / name) for name in (HTML, MARKDOWN, JSON)))
+    return {
+        "schema": "mcastplan.report/1",
+        "html": str(folder / HTML),
+        "markdown": str(folder / MARKDOWN),
+        "json": str(folder / JSON),
+    }
 
 
 def _same(path: Path, other: Path) -> bool:

@@ -31,7 +31,7 @@ def command(file: str, out: str, json_target: str | None) -> int:
     decode(data, file)  # before anything is said about the folder
     check_folder(out, "--out")
     written = write_report(data, out, "--out", file)
-    deliver(written, json_target, lambda: f"{plain(written.html)}\n")
+    deliver(written, json_target, lambda: f"{plain(written['html'])}\n")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from mcastplan.cli.options import outside_option
 from mcastplan.cli.output import check_target, deliver, json_option
 
 reference_argument = click.argument("reference", metavar="REF")
@@ -42,14 +43,15 @@ def list_command(only: str | None, json_target: str | None) -> int:
 
 @group.command("show", short_help="Size, capacities, delays, connectivity, extent, source.")
 @reference_argument
+@outside_option
 @json_option
-def show_command(reference: str, json_target: str | None) -> int:
+def show_command(reference: str, allow_outside: bool, json_target: str | None) -> int:
     """Show one network as it is planned on: waypoints merged, gaps filled and said."""
     check_target(json_target, reference)
     from mcastplan.scenario.inventory import find_network
     from mcastplan.study.network import describe
 
-    loaded = find_network(reference)
+    loaded = find_network(reference, allow_outside)
     result = describe(loaded.topology, loaded.assumptions, loaded.demands)
 
     def view() -> str:
@@ -63,8 +65,9 @@ def show_command(reference: str, json_target: str | None) -> int:
 
 @group.command("lint", short_help="Bridges, cut nodes, parts, gaps, odd metrics.")
 @reference_argument
+@outside_option
 @json_option
-def lint_command(reference: str, json_target: str | None) -> int:
+def lint_command(reference: str, allow_outside: bool, json_target: str | None) -> int:
     """Say what is wrong with a network for a push, and what it means.
 
     The exit code is 1 if the network is in several parts, so that some clouds cannot be reached
@@ -74,7 +77,7 @@ def lint_command(reference: str, json_target: str | None) -> int:
     from mcastplan.scenario.inventory import find_network
     from mcastplan.study.network import lint
 
-    loaded = find_network(reference)
+    loaded = find_network(reference, allow_outside)
     result = lint(loaded.topology, loaded.no_capacity)
 
     def view() -> str:

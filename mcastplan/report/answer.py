@@ -38,7 +38,10 @@ def headline(result: Comparison) -> str:
     if pick is None or pick.last_ready_s is None:
         return "None of the schemes reaches a single cloud."
     all_of_them = "every replica" if not pick.unreachable else "every replica it can reach"
-    return f"{words.title(pick.name)}: {all_of_them} is ready after {show_time(pick.last_ready_s)}."
+    when = show_time(pick.last_ready_s)
+    if len(result.transfers) > 1:
+        return f"{words.title(pick.name)}: {all_of_them} is ready within {when} of its push."
+    return f"{words.title(pick.name)}: {all_of_them} is ready after {when}."
 
 
 def _headline(result: Comparison, pick: SchemeResult | None) -> str:
@@ -88,6 +91,8 @@ def _facts(result: Comparison, pick: SchemeResult) -> list[tuple[str, str]]:
             share = 100 * pick.totals.wire_bytes / today.totals.wire_bytes
             against = f", {share:.3g} % of what unicast puts there"
         facts.append((show_size(pick.totals.wire_bytes), f"on the network's links in all{against}"))
+        if pick.totals.egress_usd is not None:
+            facts.append((f"{pick.totals.egress_usd:,.2f} USD", "of egress at the stated prices"))
     return facts
 
 

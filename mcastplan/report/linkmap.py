@@ -15,6 +15,8 @@ from mcastplan.units import counted, show_size
 
 # Fewest copies of a class of links, and its name in the legend.
 CLASSES = ((1, "1 copy"), (2, "2 to 9"), (10, "10 to 99"), (100, "100 to 999"), (1000, "1,000 up"))
+_MANY = 200  # routers or clouds; with more, their marks are smaller
+_FEW = 20  # routers in a picture without geography; with fewer, there is nothing to zoom into
 _NAMES_SHOWN = 20  # clouds; with more, only the origin and the bottleneck are named
 
 
@@ -50,7 +52,9 @@ def _picture(
         land = f'<path class=land transform="scale(.1)" d="{coastline(layout.view)}"/>'
     idle = "".join(layout.line(link.source, link.target) for link in network.links)
     dots = "".join(f"M{x:.5g} {y:.5g}h0" for x, y in layout.places.values())
-    many = " many" if len(layout.places) > 200 else ""
+    many = " many" if len(layout.places) > _MANY else ""
+    many += " few" if layout.view is None and len(layout.places) <= _FEW else ""
+    many += " crowd" if len(sites.routers) > _MANY else ""
     drawn = "".join(
         f'<g class="pane p{number}"{attributes(data_name=scheme.name)}>'
         f"{_loads(layout, scheme)}{_sites(layout, scheme, sites)}</g>"
@@ -144,7 +148,8 @@ def _label(layout: Layout, node: str, text: str, kind: str) -> str:
     if node not in layout.places:
         return ""
     x, y = layout.places[node]
-    side = " left" if x > 0.72 * WIDTH else ""
+    # Long texts turn inwards before short ones do: on a phone they are half as wide as the map.
+    side = " left" if x > (0.6 if "main" in kind else 0.8) * WIDTH else ""
     return (
         f'<span class="{kind}{side}" data-x="{x:.5g}" data-y="{y:.5g}"'
         f' style="left:{100 * x / WIDTH:.4g}%;top:{100 * y / layout.height:.4g}%">'

@@ -20,7 +20,10 @@ def esc(text: object) -> str:
     return escape(clean, quote=True)
 
 
-_UNIT = re.compile(r"(?<=\d) (?=(?:%|[kMGTP]?B|[kMGTP]?b/s|ms|s|min|h|x)\b|%)")
+_UNIT = re.compile(
+    r"(?<=\d) (?=(?:[kMGTP]?B|[kMGTP]?b/s|ms|s|min|h|x)\b|%)"
+    r"|(?<=\d h) (?=\d+ min)|(?<=\d min) (?=\d+ s)"
+)
 
 
 def prose(text: object) -> str:

@@ -103,7 +103,9 @@ def what(result: Comparison) -> str:
     """``deepseek-v3-fp8 (689 GB) from Arlington``, or how many pushes."""
     sizes = [each.size_bytes for each in result.transfers]
     if len(sizes) != 1:
-        return f"{counted(len(sizes), 'push', 'pushes')} ({show_size(sum(sizes))} together)"
+        origins = {each.origin for each in result.question.transfers} if result.question else set()
+        place = f" from {origins.pop()}" if len(origins) == 1 else ""
+        return f"{counted(len(sizes), 'push', 'pushes')} ({show_size(sum(sizes))} together){place}"
     asked = result.question.transfers[0] if result.question and result.question.transfers else None
     if asked is None:
         return show_size(sizes[0])

@@ -64,10 +64,11 @@ def _generators() -> list[NetworkRow]:
     return rows
 
 
-def find_network(reference: str) -> LoadedTopology:
+def find_network(reference: str, allow_outside: bool = False) -> LoadedTopology:
     """A topology by reference or path, or the network of a scenario under its own underlay.
 
     ``builtin:NAME`` is a topology where there is one of that name, else a scenario.
+    ``allow_outside`` lets a scenario name a topology outside its folder.
     Raises `ScenarioError`.
     """
     if sources.is_builtin(reference):
@@ -81,15 +82,15 @@ def find_network(reference: str) -> LoadedTopology:
         return read_topology(reference)
     document = read_document(path, printable(reference))
     try:
-        return _network(document, path, folder)
+        return _network(document, path, folder, allow_outside)
     except ScenarioError as error:
         document.blame(error)
 
 
-def _network(document: Document, path: Path, folder: str) -> LoadedTopology:
+def _network(document: Document, path: Path, folder: str, allow_outside: bool) -> LoadedTopology:
     value = document.value
     if not isinstance(value, Mapping) or value.get("schema") != SCENARIO_SCHEMA:
         return complete(sources.topology_document(document, path.stem), Underlay())
     file = decode(value, FileScenario)
     underlay = underlay_of(file.underlay)
-    return sources.load(file.topology, underlay, path.parent, file.name, folder)
+    return sources.load(file.topology, underlay, path.parent, file.name, folder, allow_outside)

@@ -78,8 +78,14 @@ def read_topology(
         return sources.load(file, underlay, None)
     text = os.fspath(reference)
     if folder is None and not text.startswith(("topohub:", "builtin:", "generate:")):
-        path = Path(text)
-        return sources.load(path.name, underlay, path.parent, shown_folder=str(path.parent))
+        path = Path(text)  # named by the caller: wherever a link leads
+        return sources.load(
+            path.name,
+            underlay,
+            path.parent,
+            shown_folder=str(path.parent),
+            allow_outside=True,
+        )
     shown_folder = "" if folder is None else os.fspath(folder)
     home = None if folder is None else Path(folder)
     return sources.load(text, underlay, home, shown_folder=shown_folder)

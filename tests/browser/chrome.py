@@ -132,10 +132,16 @@ class Chrome:
 
     def value(self, script: str) -> Any:
         """A JavaScript expression's value, through JSON."""
-        found = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        found = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         if "exceptionDetails" in found:
             raise RuntimeError(str(found["exceptionDetails"]))
         return found["result"].get("value")
+
+    def settle(self) -> None:
+        """Until what a script began, a scroll say, has been drawn and told to the page."""
+        self.value("new Promise(go => requestAnimationFrame(() => requestAnimationFrame(go)))")
 
     def mouse(self, x: float, y: float, kind: str = "mouseMoved") -> None:
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y)

@@ -1,4 +1,4 @@
-"""What a careless or hostile file does to the command: one line, exit 2, no waiting, no traceback."""
+"""What a careless or hostile file does to the command: one line, exit 2, no waiting."""
 
 from __future__ import annotations
 

@@ -32,6 +32,10 @@ main()
 """
 
 
+def listed(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 @pytest.mark.parametrize(
     ("target", "words"),
     [
@@ -65,8 +69,8 @@ def test_a_place_that_cannot_be_written(
     assert err.startswith(f"mcastplan {command}: --json ")
     assert err.endswith(f"{words}\n")
     assert err.count("\n") == 1
-    assert sorted(os.listdir()) == ["file", "folder", "loop"]
-    assert os.listdir("folder") == []
+    assert listed(tmp_path) == ["file", "folder", "loop"]
+    assert listed(tmp_path / "folder") == []
 
 
 def in_a_mount(options: str, folder: Path, *steps: str) -> subprocess.CompletedProcess[str]:
@@ -134,9 +138,9 @@ def test_ctrl_c_while_a_file_is_written(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline() == "half-written\n"
-        assert len(os.listdir(tmp_path)) == 2
+        assert len(listed(tmp_path)) == 2
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=PATIENCE_S) == 130
         assert process.stderr.read() == "mcastplan compare: interrupted\n"
-    assert os.listdir(tmp_path) == ["x.json"]
+    assert listed(tmp_path) == ["x.json"]
     assert target.read_text() == "old"

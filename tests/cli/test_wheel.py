@@ -44,4 +44,7 @@ def test_the_wheel_answers_from_an_empty_folder(root: Path, tmp_path: Path) -> N
     ]
     shown = call(mcastplan, "plan", "builtin:minimal", "--scheme", "bier", cwd=empty)
     assert "BIFT" in shown
+    page = tmp_path / "out" / "report.html"
+    call(mcastplan, "compare", "builtin:abilene", "--report", page.parent, cwd=empty)
+    assert "<path class=land" in page.read_text(encoding="utf-8")  # the coastline came along
     assert list(empty.iterdir()) == []

@@ -32,9 +32,17 @@ class Key(NamedTuple):
     default: str  # as the table says it; "" where the format has none (null)
 
 
-def keys(schema: dict[str, Any], stop: frozenset[str] = frozenset()) -> list[Key]:
-    """All keys of a JSON schema, depth first. Structs named in ``stop`` are another page's."""
-    return list(_keys(schema, schema, "", stop))
+def keys(
+    schema: dict[str, Any], stop: frozenset[str] = frozenset(), result: bool = False
+) -> list[Key]:
+    """All keys of a JSON schema, depth first. Structs named in ``stop`` are another page's.
+
+    In a result null is a value like any other; in a file it is what a missing key means.
+    """
+    found = _keys(schema, schema, "", stop)
+    if result:
+        return list(found)
+    return [key._replace(kind=key.kind.removesuffix(" or null")) for key in found]
 
 
 def _keys(schema: Any, node: Any, path: str, stop: frozenset[str]) -> Iterator[Key]:
@@ -86,7 +94,7 @@ def kind(schema: Any, value: Any) -> str:
     """One to a few words."""
     if "anyOf" in value:
         words = [kind(schema, choice) for choice in value["anyOf"]]
-        return " or ".join(word for word in dict.fromkeys(words) if word != "null")
+        return " or ".join(dict.fromkeys(words))
     if "const" in value:
         return f"`{value['const']}`"
     if "enum" in value:
@@ -100,7 +108,8 @@ def kind(schema: Any, value: Any) -> str:
     if value.get("type") in _NUMBERS:
         return _number(value)
     if value.get("additionalProperties"):
-        return f"mapping of names to {kind(schema, value['additionalProperties'])}s"
+        inner = kind(schema, value["additionalProperties"]).partition(" of ")[0]
+        return f"mapping of names to {inner}s"
     return _TYPES[value["type"]]
 
 
@@ -110,7 +119,10 @@ def _list(schema: Any, value: Any) -> str:
     item = kind(schema, value["items"])
     if item == "text" and value.get("maxItems") == 2:
         return "[text, text]"
+    if item.startswith("list of "):
+        return f"list of lists of {item.removeprefix('list of ')}"
     many = {"mapping": "mappings", "text": "texts", "name": "names"}
+    many["whole number"] = "whole numbers"
     return f"list of {many.get(item, item)}"
 
 

@@ -72,7 +72,7 @@ OPTIONS: dict[str, dict[str, tuple[Any, ...]]] = {
     },
     "clouds": {
         **{key: CHOICES[key] for key in ("fanout", "engine")},
-        **{key: EXTREMES["rate"] for key in ("fabric", "egress", "ingress")},
+        **dict.fromkeys(("fabric", "egress", "ingress"), EXTREMES["rate"]),
         "replicas": EXTREMES["replicas"],
         "provision": EXTREMES["time"],
     },
@@ -82,8 +82,8 @@ OPTIONS: dict[str, dict[str, tuple[Any, ...]]] = {
     },
     "nodes": {"lon": EXTREMES["lon"], "lat": EXTREMES["lat"], "kind": ("waypoint", "city")},
     "links": {
-        **{key: EXTREMES["metric"] for key in ("metric", "metric_reverse")},
-        **{key: EXTREMES["rate"] for key in ("capacity", "capacity_reverse")},
+        **dict.fromkeys(("metric", "metric_reverse"), EXTREMES["metric"]),
+        **dict.fromkeys(("capacity", "capacity_reverse"), EXTREMES["rate"]),
         "delay": EXTREMES["time"],
         "srlgs": ([], ["duct"], ["a", "b"]),
     },

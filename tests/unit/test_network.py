@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,3 +138,21 @@ def test_a_scenario_stands_for_its_network() -> None:
     assert {link.metric for link in loaded.topology.links} == {1}
     assert (len(loaded.topology.nodes), len(loaded.topology.links)) == (12, 19)
     assert len(find_network("builtin:rfc8279").topology.nodes) == 6
+
+
+def test_a_named_file_may_lie_anywhere_a_scenario_s_may_not(tmp_path: Path) -> None:
+    """The user names a link to a file elsewhere; a scenario does so only when allowed to."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "net.yaml").write_text("nodes: [{name: A}]\n")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "link.yaml").symlink_to(tmp_path / "real" / "net.yaml")
+    assert len(find_network(str(tmp_path / "here" / "link.yaml")).topology.nodes) == 1
+    scenario = tmp_path / "here" / "push.yaml"
+    scenario.write_text(
+        "{schema: mcastplan.scenario/1, name: x, topology: ../real/net.yaml,"
+        " clouds: [{name: a, node: A, ingress: 1Gbps}],"
+        " transfers: [{name: p, size: 1GB, origin: {node: A}, to: all}]}"
+    )
+    with pytest.raises(ScenarioError, match="lies outside the scenario's folder"):
+        find_network(str(scenario))
+    assert len(find_network(str(scenario), allow_outside=True).topology.nodes) == 1

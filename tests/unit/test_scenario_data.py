@@ -71,7 +71,7 @@ def test_engines_that_replace_weights_in_place() -> None:
     file_system = rows["vllm-8xb200-file-system"]
     assert file_system.load_bps == pytest.approx(894 * 2**30 * 8 / (43 * 60), rel=2e-3)
     station = rows["vllm-gb300-station"]
-    assert station.load_bps == pytest.approx(352e9 * 8 / 744, rel=1e-3)
+    assert station.load_bps == pytest.approx(352e9 * 8 / 744, rel=2e-3)
     assert 744 + station.graphs_s + station.warm_up_s == 820  # 09:45:00 to 09:58:40
 
 

@@ -85,7 +85,7 @@
   }
 
   // Map: buttons, double click, pinch or Ctrl + wheel zoom; a drag moves it.
-  for (const map of all(".map")) {
+  for (const map of all(".map:not(.few)")) {
     const svg = map.querySelector("svg");
     const wide = Number(map.dataset.width);
     const high = Number(map.dataset.height);

@@ -1,0 +1,82 @@
+"""What the pages say can be run: commands, snippets, the words of the schemes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcastplan.cli import app
+from mcastplan.evaluate.scheme import install
+from mcastplan.scenario import builtin_path, load_scenario, load_topology, schemas
+from mcastplan.scenario.yamlcore import parse_yaml
+from mcastplan.schemes import SCHEMES
+from mcastplan.study.compare import compare, context_of
+from tests.docs.keys import DOCS, keys
+
+PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
+COMMANDS = [
+    (page, line.strip())
+    for page in PAGES
+    for line in (DOCS / page).read_text(encoding="utf-8").splitlines()
+    if line.startswith("    mcastplan ")
+]
+SNIPPETS = [
+    (page, block)
+    for page in PAGES
+    if page != "tutorial.md"
+    for block in re.findall(
+        r"^```yaml\n(.*?)^```$", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+]
+GEANT: Any = parse_yaml(builtin_path("builtin:geant", "scenario").read_text())
+ASM = {"pim-sm": {"mode": "asm", "rp": "DE"}}
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_a_command_on_a_page(
+    page: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "SCENARIO" not in command and ".json" not in command:
+        assert app.run(shlex.split(command)[1:]) == 0
+
+
+@pytest.mark.parametrize(("page", "text"), SNIPPETS)
+def test_a_snippet_on_a_page(page: str, text: str) -> None:
+    """A scenario or topology loads as it is; a part of one, in a scenario."""
+    value: Any = parse_yaml(text)
+    kind = value.get("schema", "")
+    if kind.startswith("mcastplan.topology"):
+        assert load_topology(value).nodes
+    else:
+        assert compare(load_scenario(value if kind else {**GEANT, **value})).recommendation
+
+
+@pytest.mark.parametrize("kind", SCHEMES)
+def test_the_page_of_a_scheme(kind: Any) -> None:
+    """It names every set-up term and every option, the header, what is left out, and sources."""
+    page = (DOCS / "schemes" / f"{kind.name}.md").read_text(encoding="utf-8")
+    for options in ({}, ASM):
+        context = context_of(load_scenario({**GEANT, "schemes": options}))
+        installed = install(context, kind)
+        for demand, plan in installed.plans:
+            for term in installed.scheme.setup(context.routes, demand, plan):
+                assert f"`{term}`" in page, term
+    header = {"unicast": 40}.get(kind.name, installed.plans[0][1].header_bytes)
+    assert f"{header} B" in page
+    prefix = f"schemes.{kind.name}."
+    for key in keys(schemas()["mcastplan.scenario/1"], frozenset({"FileTopology"})):
+        if key.path.startswith(prefix):
+            option = key.path.removeprefix(prefix)
+            assert re.search(rf"\b{option}\b", page), option
+    for heading in ("**Set-up**", "**Not modelled**", "**References**", "| copies on a core arc |"):
+        assert heading in page
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    text = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
+    assert sorted(re.findall(r": (\S+\.md)$", text, flags=re.MULTILINE)) == PAGES
