@@ -27,7 +27,7 @@ def wait(self, target):
     print("half-written", flush=True)
     time.sleep(60)
 Path.replace = wait
-sys.argv = ["mcastplan", "compare", "builtin:minimal", "--json", sys.argv[1]]
+sys.argv = ["mcastplan", "compare", "builtin:minimal", *sys.argv[1:]]
 main()
 """
 
@@ -111,6 +111,36 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert done.stdout == "2\nx.json\nold\n"
 
 
+def test_a_full_disk_under_a_report(tmp_path: Path) -> None:
+    """What is there is whole; the page, which does not fit, is not there."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    done = in_a_mount(
+        "size=48k",
+        folder,
+        f"{shlex.quote(MCASTPLAN)} compare builtin:minimal --report small/out > tables.txt",
+        "echo $?; ls -A small/out",
+    )
+    assert done.stderr == (
+        "mcastplan compare: --report small/out/report.html: cannot be written:"
+        " No space left on device\n"
+    )
+    assert done.stdout == "2\nreport.md\nresult.json\n"
+
+
+@pytest.mark.parametrize("target", ["file", "file/out", "/proc/out"])
+def test_a_report_that_cannot_be_written(
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    assert app.run(["compare", "builtin:minimal", "--report", target]) == 2
+    _, err = capfd.readouterr()
+    assert err.startswith(f"mcastplan compare: --report {target}: ")
+    assert err.count("\n") == 1
+    assert listed(tmp_path) == ["file"]
+
+
 def test_a_read_only_file_system(tmp_path: Path) -> None:
     folder = tmp_path / "frozen"
     folder.mkdir()
@@ -126,21 +156,24 @@ def test_a_read_only_file_system(tmp_path: Path) -> None:
     assert done.stdout == "2\n"
 
 
-def test_ctrl_c_while_a_file_is_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("option", "name"), [("--json", "x.json"), ("--report", "result.json")])
+def test_ctrl_c_while_a_file_is_written(option: str, name: str, tmp_path: Path) -> None:
     """What stood there before still does; no temporary file is left; 130."""
-    target = tmp_path / "x.json"
+    target = tmp_path / name
     target.write_text("old")
     with subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, str(target)],
+        [sys.executable, "-c", INTERRUPTED, option, name if option == "--json" else "."],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        cwd=tmp_path,
     ) as process:
         assert process.stdout is not None and process.stderr is not None
-        assert process.stdout.readline() == "half-written\n"
+        while process.stdout.readline() not in ("half-written\n", ""):
+            pass  # the tables come before a report
         assert len(listed(tmp_path)) == 2
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=PATIENCE_S) == 130
         assert process.stderr.read() == "mcastplan compare: interrupted\n"
-    assert listed(tmp_path) == ["x.json"]
+    assert listed(tmp_path) == [name]
     assert target.read_text() == "old"

@@ -140,7 +140,7 @@ def judge(answer: Answer, args: list[str], out: Path) -> None:
     assert answer.code in (0, 1, 2), answer.err
     if answer.code == 2:
         assert answer.err.count("\n") == 1, answer.err
-        assert answer.err.startswith(f"mcastplan {args[0]}: ")
+        assert answer.err.startswith(f"mcastplan {args[0]}")
         assert len(answer.err) < 1200
         assert answer.err.rstrip("\n").isprintable()
         assert answer.out == ""
