@@ -59,7 +59,8 @@ system: | $(BIN)/python
 		lacking=; \
 		for name in $(SYSTEM); do command -v $$name >/dev/null || lacking="$$lacking $$name"; done; \
 		if [ -z "$$lacking" ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends $$lacking; } >$(VENV)/system.log 2>&1; \
+			apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends $$lacking \
+			fonts-dejavu-core; } >$(VENV)/system.log 2>&1; \
 		then touch $(VENV)/.system; \
 		else echo "not installed:$$lacking (see $(VENV)/system.log)" >&2; fi; \
 	fi
