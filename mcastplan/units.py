@@ -88,6 +88,9 @@ def show_size(size_bytes: float) -> str:
 
 def show_time(seconds: float) -> str:
     """``61.2`` -> ``"61.2 s"``, ``2820`` -> ``"47 min 0 s"``, ``0.012`` -> ``"12 ms"``."""
+    if seconds >= 48 * 3600:
+        hours = round(seconds / 3600)
+        return f"{hours // 24:,} d {hours % 24} h"
     if seconds >= 3599.5:
         minutes = round(seconds / 60)
         return f"{minutes // 60} h {minutes % 60} min"

@@ -68,13 +68,14 @@ def command(
 
             captured = capture(loaded, scheme, receivers)
 
+    code = 1 if any(transfer.unreachable for transfer in result.transfers) else 0
     if captured is not None and pcap == STDOUT:
         if json_target is not None:
             from mcastplan.report.json import render
 
             write_file(json_target, render(result))
         emit(captured.data)
-        return 0
+        return code
     if captured is not None and pcap is not None:
         write_file(pcap, captured.data, "--pcap")
 
@@ -87,4 +88,4 @@ def command(
         return text
 
     deliver(result, json_target, view)
-    return 0
+    return code

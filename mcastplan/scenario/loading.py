@@ -54,6 +54,8 @@ def load_scenario(
     else:
         path = Path(name)
         shown_folder = str(path.parent)
+        if name in sources.builtin_names() and not path.exists():
+            raise ScenarioError(f"no such file; did you mean builtin:{name}?", source=name)
     document = read_document(path, printable(name))
     try:
         return _scenario(document.value, topology, path.parent, shown_folder, allow_outside)

@@ -74,6 +74,8 @@ def read_text(path: Path, name: str) -> str:
             data = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         what = "no such file; give a path, or builtin:NAME for a shipped scenario"
+        if name == "-":
+            what = "standard input is not read; name a file"
         raise ScenarioError(what, source=name) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -88,7 +88,6 @@ class SegmentTable:
         return Hop(drops=(NO_ROUTE,)) if arc is None else Hop(((arc, packet),))
 
     def sections(self) -> tuple[Section, ...]:
-        names = self._graph.names
         policies = tuple(
             (transfer, str(self._tree_id[transfer]), self._sid(self._node, transfer), "active")
             for transfer in self._policies
@@ -106,7 +105,7 @@ class SegmentTable:
                 ("Replication-SID", "transfer", "role", "downstream node", "downstream SID", "via"),
                 segments,
             ),
-            self._fib.section(f"FIB towards downstream nodes of {names[self._node]}", locators),
+            self._fib.section("FIB towards the nodes of the trees", locators),
         ]
         return tuple(section for section in sections if section.rows)
 

@@ -79,7 +79,7 @@ def _rivals(
     pick: SchemeResult, close: Sequence[SchemeResult], rivals: Sequence[SchemeResult]
 ) -> list[str]:
     """Who else is as fast; ``rivals`` are the multicast schemes that serve as many."""
-    said = []
+    said: list[str] = []
     mine = _totals(pick)
     for row in close:
         if row is pick:
@@ -95,7 +95,14 @@ def _rivals(
             cost = f"holds {entries} against {mine.state_entries:,}"
         if mine.egress_usd is not None and theirs.egress_usd is not None:
             cost += f"; egress costs {theirs.egress_usd:,.2f} against {mine.egress_usd:,.2f} USD"
-        if row.name in SIMPLE:
+        if row.name in SIMPLE and theirs.wire_bytes <= mine.wire_bytes * (1 + CLOSE):
+            said.insert(
+                0,
+                f"{row.name} is already optimal here: ready within {CLOSE:.0%} of the best, on"
+                f" {show_size(theirs.wire_bytes)} of core traffic against"
+                f" {show_size(mine.wire_bytes)}; multicast gains next to nothing",
+            )
+        elif row.name in SIMPLE:
             said.append(
                 f"{row.name} is already as fast here (ready within {CLOSE:.0%}), but {cost}"
             )
@@ -118,9 +125,10 @@ def _slower(pick: SchemeResult, rows: Sequence[SchemeResult]) -> list[str]:
         )
         binds = f": {worst.binding}" if worst.binding else ""
         longer = _ready(row) / _ready(pick)
-        said.append(
-            f"{row.name} is ready after {show_time(_ready(row))}, {longer:.3g} x as long{binds}"
-        )
+        times = f"{longer:,.0f}" if longer >= 100 else f"{longer:.3g}"
+        if longer < 1.1:  # just over what counts as equal
+            times = f"{longer:.3f}"
+        said.append(f"{row.name} is ready after {show_time(_ready(row))}, {times} x as long{binds}")
     return said
 
 

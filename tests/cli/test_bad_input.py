@@ -257,7 +257,7 @@ def test_an_unreachable_receiver_is_an_answer(capfd: Capture) -> None:
     assert "Take " in out
     assert err == ""
     for scheme in ("unicast", "ingress-replication", "pim-sm", "sr-p2mp", "bier"):
-        assert app.run(["plan", "x.yaml", "--scheme", scheme]) == 0
+        assert app.run(["plan", "x.yaml", "--scheme", scheme]) == 1
         assert "UNREACHABLE: far" in capfd.readouterr().out
 
 

@@ -92,10 +92,10 @@ def test_an_unreachable_receiver_is_exit_1_with_the_full_answer(
 def test_plan(
     fake: Callable[[object], None], plan_result: PlanResult, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    fake(plan_result)
-    assert app.run(["plan", "x.yaml", "--scheme", "bier"]) == 0
+    fake(plan_result)  # with a cloud that cannot be reached
+    assert app.run(["plan", "x.yaml", "--scheme", "bier"]) == 1
     assert "BIFT 1, SI 0, BSL 64" in capfd.readouterr().out
-    assert app.run(["plan", "x.yaml", "--scheme", "bier", "--node", "R", "--json", "-"]) == 0
+    assert app.run(["plan", "x.yaml", "--scheme", "bier", "--node", "R", "--json", "-"]) == 1
     assert json.loads(capfd.readouterr().out)["schema"] == "mcastplan.plan/1"
 
 

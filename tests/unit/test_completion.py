@@ -368,3 +368,13 @@ def test_provision_of_the_slowest_receiver_delays_all() -> None:
     for scheme in result.schemes:
         for cloud in scheme.transfers[0].clouds:
             assert cloud.replica_groups[0].stages.provision == 90.0
+
+
+def test_ingress_replication_is_said_to_be_optimal_where_a_tree_gains_nothing() -> None:
+    """A star's links carry one copy each in any scheme; only the header tells them apart."""
+    net = star(4)
+    result = compare(push(net, "hub", leaves_of(net), size_gb=100))
+    assert result.recommendation is not None
+    assert result.recommendation.scheme == "pim-sm"
+    said = "ingress-replication is already optimal here: ready within 1% of the best"
+    assert any(text.startswith(said) for text in result.recommendation.because)
