@@ -52,17 +52,20 @@ vendor: | $(BIN)/python
 
 # Programs that some tests run: a browser for the report, tshark for captures. Only on Debian and as
 # root; elsewhere those tests are skipped with what they lack (under CI=true they fail).
-SYSTEM := chromium tshark
-
 system: | $(BIN)/python
-	@if [ ! -e $(VENV)/.system ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		lacking=; \
-		for name in $(SYSTEM); do command -v $$name >/dev/null || lacking="$$lacking $$name"; done; \
-		if [ -z "$$lacking" ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends $$lacking \
-			fonts-dejavu-core; } >$(VENV)/system.log 2>&1; \
-		then touch $(VENV)/.system; \
-		else echo "not installed:$$lacking (see $(VENV)/system.log)" >&2; fi; \
+		command -v chromium chromium-browser google-chrome >/dev/null \
+			|| lacking='chromium fonts-dejavu-core'; \
+		command -v tshark >/dev/null || lacking="$$lacking tshark"; \
+		if [ -n "$$lacking" ]; then \
+			apt-get update -qq >$(VENV)/system.log 2>&1; \
+			for name in $$lacking; do \
+				DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=300 \
+					--no-install-recommends $$name >>$(VENV)/system.log 2>&1 </dev/null \
+					|| echo "not installed: $$name (see $(VENV)/system.log)" >&2; \
+			done; \
+		fi; \
 	fi
 
 # Runs `check` before every commit.

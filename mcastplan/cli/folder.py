@@ -28,6 +28,8 @@ def check_folder(target: str, option: str, source: str | None = None) -> None:
         for name in (HTML, MARKDOWN, JSON):
             if (path / name).is_dir():
                 raise UsageError(f"{option} {target}: {name} in it is a folder; name another one")
+            if (path / name).is_symlink():
+                raise UsageError(f"{option} {target}: {name} in it is a link; name another one")
             if source and _same(path / name, Path(source)):
                 raise UsageError(f"{option} {target}: {name} in it is {source}; name another one")
     except (OSError, ValueError) as error:

@@ -82,7 +82,7 @@ def check_target(target: str | None, source: str | None = None, option: str = "-
         with contextlib.suppress(FileNotFoundError):
             path.stat()  # a name too long, a loop of links
         if source and path.exists() and Path(source).exists() and path.samefile(source):
-            raise UsageError(f"{option} {target}: this is the scenario; name another file")
+            raise UsageError(f"{option} {target}: this is the file that is read; name another one")
         if not os.access(path if _is_special(path) else path.resolve().parent, os.W_OK):
             raise UsageError(f"{option} {target}: its folder cannot be written; name another one")
     except (OSError, ValueError) as error:

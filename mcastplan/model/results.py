@@ -70,7 +70,7 @@ class ArcEnds(msgspec.Struct, frozen=True, rename={"source": "from", "target": "
     link: str | None
 
 
-class TransferResult(msgspec.Struct, frozen=True):
+class TransferResult(msgspec.Struct, frozen=True, kw_only=True):
     """One transfer under one scheme; ``setup_terms`` are named and sum to ``setup_s``.
 
     ``binding_arc`` is the arc that ``binding`` describes in words.
@@ -78,7 +78,7 @@ class TransferResult(msgspec.Struct, frozen=True):
 
     name: str
     setup_s: float | None
-    setup_terms: dict[str, float]
+    setup_terms: dict[str, float] = {}
     completion_s: float | None
     rate_bps: float | None
     ratio_to_bound: float | None
@@ -126,7 +126,7 @@ class SchemeResult(msgspec.Struct, frozen=True):
     links: tuple[LinkLoad, ...]
     nodes: tuple[NodeState, ...]
     totals: Totals | None
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def unreachable(self) -> int:

@@ -73,16 +73,13 @@ def _facts(result: Comparison, pick: SchemeResult) -> list[tuple[str, str]]:
                     f"as unicast, today's way, which needs {show_time(today.last_ready_s)}",
                 )
             )
+    transfer, last = read.last_ready(pick)
+    bound = next((each for each in result.transfers if each.name == transfer.name), None)
+    limit = ""
+    if bound is not None and bound.bound_s is not None:
+        limit = f"; no scheme could reach every cloud in under {show_time(bound.bound_s)}"
+    facts.append((show_time(last.stages.transfer), f"of this is the transfer{limit}"))
     worst = read.slowest(pick)
-    if worst is not None and worst.ratio_to_bound is not None and worst.completion_s is not None:
-        bound = next((each for each in result.transfers if each.name == worst.name), None)
-        limit = show_time(bound.bound_s) if bound and bound.bound_s is not None else "the limit"
-        facts.append(
-            (
-                show_time(worst.completion_s),
-                f"of this is the transfer; no scheme could make it shorter than {limit}",
-            )
-        )
     if worst is not None and worst.binding:
         facts.append(_narrowest(worst.binding))
     if pick.totals is not None and pick.totals.wire_bytes > 0:

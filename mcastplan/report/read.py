@@ -50,6 +50,19 @@ def ready_after(transfers: Sequence[TransferResult], share: float) -> float | No
     return None
 
 
+def last_ready(scheme: SchemeResult) -> tuple[TransferResult, ReplicaGroup]:
+    """The replicas that are ready last, and the transfer they waited for."""
+    return max(
+        (
+            (each, group)
+            for each in scheme.transfers
+            for cloud in each.clouds
+            for group in cloud.replica_groups
+        ),
+        key=lambda found: found[1].ready_s,
+    )
+
+
 def slowest(scheme: SchemeResult) -> TransferResult | None:
     """The transfer that takes longest."""
     ended = [each for each in scheme.transfers if each.completion_s is not None]

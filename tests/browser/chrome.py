@@ -23,6 +23,7 @@ ANSWER_S = 60.0  # for any one answer, on a busy machine
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--disable-dev-shm-usage",  # containers have little of it
     *("--hide-scrollbars", "--remote-debugging-pipe", "--force-color-profile=srgb"),
 )
 
