@@ -3,7 +3,8 @@
 Read as the Topology Zoo writes them (http://www.topology-zoo.org/gml.html, GraphML 1.0
 http://graphml.graphdrawing.org): nodes with ``label``, ``Longitude``, ``Latitude``, ``Internal``
 (0: somebody else's router) and ``hyperedge`` (1: a shared medium drawn as a node); edges with
-``LinkSpeedRaw`` [bit/s], or ``LinkSpeed`` and ``LinkSpeedUnits`` (K, M, G, T). Parallel edges stay.
+``LinkSpeedRaw`` [bit/s], or ``LinkSpeed`` and ``LinkSpeedUnits`` (K, M, G, T, as such or before bps
+or b/s; without them the speed is unknown). Parallel edges stay.
 
 A DOCTYPE is refused before anything in it is read, so no entity is ever declared or expanded and
 nothing is fetched; sizes and depth are bounded. Not read: GraphML's own ``hyperedge`` elements,
@@ -13,13 +14,15 @@ ports, and graphs inside a node.
 from __future__ import annotations
 
 import math
+import re
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 from xml.parsers import expat  # bandit's S406 is about entities: a DOCTYPE is refused below
 
 from mcastplan.errors import ScenarioError
 from mcastplan.model.topology import NodeInfo
-from mcastplan.scenario.names import Namer, is_name
+from mcastplan.scenario.names import Namer
 from mcastplan.scenario.quantities import MAX_RATE_BPS
 from mcastplan.scenario.raw import RawLink, RawTopology
 from mcastplan.scenario.words import printable, shown
@@ -29,8 +32,15 @@ MAX_ELEMENTS = 2_000_000
 MAX_DEPTH = 32
 _MAX_VALUE = 2_000  # characters of one data element; the rest is a drawing's or a comment's
 _MAX_LABEL = 300
-_SPEED_UNITS = {prefix: float(RATE_UNITS[f"{prefix}bps"]) for prefix in ("", "k", "M", "G", "T")}
-_SPEED_UNITS["K"] = _SPEED_UNITS["k"]
+_SPEED_UNITS = {prefix.upper(): float(RATE_UNITS[f"{prefix}bps"]) for prefix in ("", *"kMGT")}
+# Any case but MB/s and MBps, which are bytes.
+_SPEED_UNIT = re.compile(r"(?=.)([KMGTkmgt]?)(?:bps|BPS|b/s)?")
+# The attributes that are read: only these have a default, however many a file declares.
+_READ = {
+    "graph": frozenset({"Network", "Source", "Provenance"}),
+    "node": frozenset({"label", "Longitude", "Latitude", "Internal", "hyperedge"}),
+    "edge": frozenset({"LinkSpeedRaw", "LinkSpeed", "LinkSpeedUnits"}),
+}
 
 
 class _Element:
@@ -54,7 +64,7 @@ class _Reader:
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text
         self.keys: dict[str, str] = {}  # key id -> attr.name
-        self.defaults: dict[tuple[str, str], str] = {}  # (node | edge, key id) -> value
+        self.defaults: dict[tuple[str, str], str] = {}  # (for, key id) -> value
         self.graph: _Element | None = None
         self.nodes: list[_Element] = []
         self.edges: list[_Element] = []
@@ -84,6 +94,8 @@ class _Reader:
         element = _Element(attributes, self.parser.CurrentLineNumber)
         if name == "key":
             self._key = attributes.get("for", "all"), attributes.get("id", "")
+            if self._key[1] in self.keys:
+                raise self.error(f"the key id {shown(self._key[1])} is repeated; keep one")
             self.keys[self._key[1]] = attributes.get("attr.name", self._key[1])
         elif name == "default" and self._key is not None:
             self._value = ""
@@ -118,15 +130,17 @@ class _Reader:
         elif name == "key":
             self._key = None
 
-    def named(self, element: _Element, kind: str) -> dict[str, str]:
-        """Data by attribute name, declared defaults filled in."""
-        found = {
+    def defaults_of(self, kind: str) -> dict[str, str]:
+        """Declared defaults of the attributes read of a ``kind`` of element, by attribute name."""
+        return {
             self.keys[key]: value
             for (domain, key), value in self.defaults.items()
-            if domain in (kind, "all")
+            if domain in (kind, "all") and self.keys[key] in _READ[kind]
         }
-        found.update({self.keys.get(key, key): value for key, value in element.data.items()})
-        return found
+
+    def named(self, element: _Element, defaults: Mapping[str, str]) -> dict[str, str]:
+        """Data by attribute name, over `defaults_of` its kind."""
+        return {**defaults, **{self.keys.get(key, key): v for key, v in element.data.items()}}
 
 
 def raw_from_graphml(text: str, name: str) -> RawTopology:
@@ -140,7 +154,7 @@ def raw_from_graphml(text: str, name: str) -> RawTopology:
         raise ScenarioError(what) from None
     if reader.graph is None or not reader.nodes:
         raise ScenarioError("holds no graph with nodes; save the network as GraphML")
-    about = reader.named(reader.graph, "graph")
+    about = reader.named(reader.graph, reader.defaults_of("graph"))
     notes: list[str] = []
     nodes, names = _nodes(reader, notes)
     links = _links(reader, names, notes)
@@ -162,16 +176,15 @@ def _nodes(reader: _Reader, notes: list[str]) -> tuple[list[NodeInfo], dict[str,
     names: dict[str, str] = {}
     nodes = []
     kinds = {"external": 0, "shared medium": 0}
+    defaults = reader.defaults_of("node")
     for element in reader.nodes:
         key = element.attributes.get("id")
         if not key:
             raise _at(element, "a node has no id; give it one")
         if key in names:
             raise _at(element, f"the node id {shown(key)} is repeated; keep one")
-        data = reader.named(element, "node")
+        data = reader.named(element, defaults)
         label = _line(data.get("label", ""))
-        if not label and is_name(key) and not key.isdigit():
-            label = key
         names[key] = namer.name(label, key)
         kind = ""
         if _flag(data.get("hyperedge")):
@@ -202,7 +215,8 @@ def _links(reader: _Reader, names: Mapping[str, str], notes: list[str]) -> list[
     assert reader.graph is not None
     both_ways = reader.graph.attributes.get("edgedefault", "undirected") != "directed"
     links: list[RawLink] = []
-    waiting: dict[tuple[str, str], list[RawLink]] = {}
+    waiting: dict[tuple[str, str], deque[RawLink]] = {}
+    defaults = reader.defaults_of("edge")
     loops = alone = 0
     for element in reader.edges:
         ends = [element.attributes.get(end, "") for end in ("source", "target")]
@@ -213,18 +227,21 @@ def _links(reader: _Reader, names: Mapping[str, str], notes: list[str]) -> list[
         if a == b:
             loops += 1
             continue
-        capacity = _capacity(reader.named(element, "edge"), element)
+        capacity = _capacity(reader.named(element, defaults), element)
         one_way = not both_ways
         if "directed" in element.attributes:
             one_way = element.attributes["directed"] == "true"
         if one_way and waiting.get((b, a)):
-            waiting[b, a].pop(0).capacity_reverse_bps = capacity
+            link = waiting[b, a].popleft()
+            link.capacity_reverse_bps = capacity
+            if link.capacity_bps is None:  # as a missing way back is the way there
+                link.capacity_bps = capacity
             alone -= 1
             continue
         link = RawLink(a=a, b=b, capacity_bps=capacity)
         links.append(link)
         if one_way:
-            waiting.setdefault((a, b), []).append(link)
+            waiting.setdefault((a, b), deque()).append(link)
             alone += 1
     if alone:
         notes.append(
@@ -238,11 +255,12 @@ def _links(reader: _Reader, names: Mapping[str, str], notes: list[str]) -> list[
 
 
 def _capacity(data: Mapping[str, str], element: _Element) -> float | None:
-    """Capacity [bit/s]; None where the file has none (or 0, which the Topology Zoo means so)."""
+    """Capacity [bit/s]; None where the file has none, no unit, or 0 (the Zoo's unknown)."""
+    unit = _SPEED_UNIT.fullmatch(data.get("LinkSpeedUnits", ""))
     if data.get("LinkSpeedRaw"):
         key, bps = "LinkSpeedRaw", _number(data["LinkSpeedRaw"])
-    elif data.get("LinkSpeed") and data.get("LinkSpeedUnits", "") in _SPEED_UNITS:
-        factor = _SPEED_UNITS[data.get("LinkSpeedUnits", "")]
+    elif data.get("LinkSpeed") and unit:
+        factor = _SPEED_UNITS[unit[1].upper()]
         key, bps = "LinkSpeed", _number(data["LinkSpeed"].lstrip("<>= ")) * factor
     else:
         return None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from mcastplan.errors import ScenarioError
 from mcastplan.scenario import load_scenario, read_topology
-from mcastplan.scenario.complete import LoadedTopology
+from mcastplan.scenario.complete import LoadedTopology, complete
 from mcastplan.scenario.graphml import MAX_DEPTH, raw_from_graphml
+from mcastplan.scenario.raw import Underlay
 
 # As the Topology Zoo writes its files: two Berlins, one node without a name, a shared medium.
 ZOO = """<?xml version='1.0' encoding='utf-8'?>
@@ -94,7 +96,7 @@ def test_directed_edges_pair_up(tmp_path: Path) -> None:
         (link.a, link.b, link.capacity_bps, link.capacity_reverse_bps)
         for link in loaded.topology.links
     ]
-    assert rates == [("a", "b", 1e9, 2e9), ("b", "c", 3e9, 3e9)]
+    assert rates == [("na", "nb", 1e9, 2e9), ("nb", "nc", 3e9, 3e9)]
     assert any("taken as links both ways: 1" in note for note in loaded.assumptions)
 
 
@@ -143,3 +145,87 @@ def test_a_long_drawing_is_cut_off() -> None:
         "big",
     )
     assert len(raw.nodes[0].label) <= 300
+
+
+@pytest.mark.parametrize("known_first", [False, True])
+def test_a_directed_pair_with_one_speed(known_first: bool) -> None:
+    """The known speed counts both ways, whichever edge comes first."""
+    there = '<edge source="0" target="1"/>'
+    back = '<edge source="1" target="0"><data key="s">5e9</data></edge>'
+    raw = raw_from_graphml(
+        '<graphml><key id="s" for="edge" attr.name="LinkSpeedRaw"/><graph edgedefault="directed">'
+        '<node id="0"/><node id="1"/>'
+        + (back + there if known_first else there + back)
+        + "</graph></graphml>",
+        "pair",
+    )
+    link = complete(raw, Underlay()).topology.links[0]
+    assert (link.capacity_bps, link.capacity_reverse_bps) == (5e9, 5e9)
+
+
+@pytest.mark.parametrize(
+    ("unit", "bps"),
+    [
+        *(("M", 34e6), ("m", 34e6), ("k", 34e3), ("Gbps", 34e9), ("gb/s", 34e9), ("MBPS", 34e6)),
+        *(("bps", 34.0), ("b/s", 34.0), ("T", 34e12)),
+        *(("", None), ("MB/s", None), ("MBps", None), ("Mbit", None), ("OC", None), ("MM", None)),
+    ],
+)
+def test_a_speed_needs_a_unit(unit: str, bps: float | None) -> None:
+    raw = raw_from_graphml(
+        '<graphml><key id="s" for="edge" attr.name="LinkSpeed"/>'
+        '<key id="u" for="edge" attr.name="LinkSpeedUnits"/><graph><node id="0"/><node id="1"/>'
+        f'<edge source="0" target="1"><data key="s">34</data><data key="u">{unit}</data></edge>'
+        "</graph></graphml>",
+        "units",
+    )
+    assert raw.links[0].capacity_bps == bps
+
+
+def test_defaults_count_for_their_kind_of_element() -> None:
+    raw = raw_from_graphml(
+        '<graphml><key id="i" for="node" attr.name="Internal"><default>0</default></key>'
+        '<key id="l" for="edge" attr.name="label"><default>cable</default></key>'
+        '<key id="s" attr.name="LinkSpeedRaw"><default>1e9</default></key>'
+        '<graph><node id="0"/><node id="1"><data key="i">1</data></node>'
+        '<edge source="0" target="1"/><edge source="0" target="1"><data key="s">2e9</data></edge>'
+        "</graph></graphml>",
+        "defaults",
+    )
+    assert [(node.name, node.label, node.kind) for node in raw.nodes] == [
+        ("n0", "", "external"),
+        ("n1", "", ""),
+    ]
+    assert [link.capacity_bps for link in raw.links] == [1e9, 2e9]
+
+
+def test_a_node_without_a_label_is_n_and_its_id() -> None:
+    raw = raw_from_graphml(
+        '<graphml><graph><node id="7"/><node id="Berlin"/><node id="a b"/></graph></graphml>', "ids"
+    )
+    assert [(node.name, node.label) for node in raw.nodes] == [
+        ("n7", ""),
+        ("nBerlin", ""),
+        ("na-b", ""),
+    ]
+
+
+def test_many_defaults_and_many_nodes() -> None:
+    """12,000 keys with a default and 30,000 nodes: work is their sum, not their product."""
+    keys = "".join(
+        f'<key id="k{n}" for="node" attr.name="x{n}"><default>1</default></key>'
+        for n in range(12_000)
+    )
+    nodes = "".join(f'<node id="{n}"/>' for n in range(30_000))
+
+    def hangs(*_: object) -> None:
+        raise AssertionError("hangs")
+
+    before = signal.signal(signal.SIGALRM, hangs)
+    signal.alarm(20)
+    try:
+        raw = raw_from_graphml(f"<graphml>{keys}<graph>{nodes}</graph></graphml>", "many")
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(raw.nodes) == 30_000
