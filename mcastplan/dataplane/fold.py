@@ -25,10 +25,12 @@ def fold(plan: ReplicationPlan, routes: Routes) -> list[Load]:
         if isinstance(packet, Steer):
             load, size = owner[packet.key], packet.header_bytes
             if packet.via is not None:
-                _add(load, packet.via, size)
+                copies, headers = load.get(packet.via, (0, 0))
+                load[packet.via] = copies + 1, headers + size
                 node = head[packet.via]
             for arc in routes.union(node, packet.dests):
-                _add(load, arc, size)
+                before = load.get(arc)
+                load[arc] = (before[0] + 1, before[1] + size) if before else (1, size)
             if packet.lookup:
                 todo += [(dest, packet.key) for dest in packet.dests]
             continue
@@ -47,11 +49,7 @@ def fold(plan: ReplicationPlan, routes: Routes) -> list[Load]:
             if isinstance(branch, Steer):
                 todo.append((node, branch))
             else:
-                _add(load, branch, 0)
+                copies, headers = load.get(branch, (0, 0))
+                load[branch] = copies + 1, headers
                 todo.append((head[branch], key))
     return loads
-
-
-def _add(load: Load, arc: Arc, header_bytes: int) -> None:
-    copies, headers = load.get(arc, (0, 0))
-    load[arc] = copies + 1, headers + header_bytes

@@ -121,11 +121,20 @@ class IgpRoutes:
         return tuple(arcs)
 
     def union(self, source: Node, dests: Sequence[Node]) -> list[Arc]:
-        if len(dests) == 1 and self.ecmp == "first":
-            return list(self.path(source, dests[0]) or ())
+        if len(dests) == 1 and source not in self._parent:
+            return list(self._first_path(source, dests[0]) or ())
         parent, tail = self.parents(source), self.graph.tail
+        arcs: list[Arc] = []
+        if len(dests) == 1:
+            node = dests[0]
+            while node != source:
+                arc = parent[node]
+                if arc < 0:
+                    return []
+                arcs.append(arc)
+                node = tail[arc]
+            return arcs
         seen = {source}
-        arcs = []
         for dest in dests:
             node = dest
             while node not in seen:
