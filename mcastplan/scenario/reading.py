@@ -78,7 +78,8 @@ def read_text(path: Path, name: str) -> str:
             what = "standard input is not read; name a file"
         raise ScenarioError(what, source=name) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        # Names with a null byte: what Python says of them differs from version to version.
+        reason = getattr(error, "strerror", None) or "a file name holds no null byte"
         raise ScenarioError(f"cannot be read: {reason}", source=name) from None
     if len(data) > MAX_FILE_BYTES:  # /proc tells no size
         raise _too_large(name)

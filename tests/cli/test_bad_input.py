@@ -159,7 +159,7 @@ def special(name: str) -> str:
         ("loop", "loop: cannot be read: Too many levels of symbolic links"),
         ("under", "file/under.yaml: cannot be read: Not a directory"),
         ("long", "cannot be read: File name too long"),
-        ("nul", "a b: cannot be read: embedded null byte"),
+        ("nul", "a b: cannot be read: a file name holds no null byte"),
         ("newline", "a b.yaml: no such file; give a path, or builtin:NAME for a shipped scenario"),
         ("empty", "is a folder; name the file in it"),
     ],
