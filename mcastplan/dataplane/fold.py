@@ -17,7 +17,7 @@ def fold(plan: ReplicationPlan, routes: Routes) -> list[Load]:
     """
     loads: list[Load] = [{} for _ in plan.flows]
     owner = {key: load for flow, load in zip(plan.flows, loads, strict=True) for key in flow.keys}
-    head, entries = routes.graph.head, plan.entries
+    head = routes.graph.head
     visited = set()
     todo: list[tuple[int, Packet]] = list(plan.impose)
     while todo:
@@ -35,11 +35,8 @@ def fold(plan: ReplicationPlan, routes: Routes) -> list[Load]:
                 todo += [(dest, packet.key) for dest in packet.dests]
             continue
         key = packet
-        for candidate in plan.match.get(key, (key,)):
-            entry = entries.get((node, candidate))
-            if entry is not None:
-                break
-        else:
+        entry = plan.entry(node, key)
+        if entry is None:
             raise ValueError(f"no entry for {key!r} at {routes.graph.names[node]}")
         if (node, key) in visited:
             raise ValueError(f"{key!r} comes back to {routes.graph.names[node]}")

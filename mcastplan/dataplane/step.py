@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from mcastplan.model.plan import Hop, Key, Packet, ReplicationPlan, Routes, Steer
 from mcastplan.model.topology import Arc, Node
 
@@ -21,10 +23,7 @@ def step(
 
 def _steer(plan: ReplicationPlan, routes: Routes, node: Node, packet: Steer) -> Hop:
     if packet.via is not None:
-        onward = Steer(
-            packet.key, packet.dests, packet.header_bytes, packet.lookup, None, packet.spread
-        )
-        return Hop(((packet.via, onward),))
+        return Hop(((packet.via, msgspec.structs.replace(packet, via=None)),))
     out: list[tuple[Arc, Packet]] = []
     drops: list[str] = []
     delivered = 0
@@ -48,21 +47,15 @@ def _steer(plan: ReplicationPlan, routes: Routes, node: Node, packet: Steer) -> 
         if len(dests) == len(packet.dests):
             out.append((arc, packet))
         else:
-            copy = Steer(
-                packet.key, tuple(dests), packet.header_bytes, packet.lookup, None, packet.spread
-            )
-            out.append((arc, copy))
+            out.append((arc, msgspec.structs.replace(packet, dests=tuple(dests))))
     return Hop(tuple(out), delivered, tuple(drops))
 
 
 def _look_up(
     plan: ReplicationPlan, routes: Routes, node: Node, arrived: Arc | None, key: Key
 ) -> Hop:
-    for candidate in plan.match.get(key, (key,)):
-        entry = plan.entries.get((node, candidate))
-        if entry is not None:
-            break
-    else:
+    entry = plan.entry(node, key)
+    if entry is None:
         return Hop(drops=(NO_STATE,))
     if entry.iif is not None and arrived is not None and arrived != entry.iif:
         return Hop(drops=(WRONG_INTERFACE,))

@@ -7,25 +7,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from mcastplan.dataplane.fold import Load, fold
-from mcastplan.dataplane.walk import walk_plan
 from mcastplan.evaluate.arcs import ArcSpace
 from mcastplan.evaluate.wire import payload_bytes, wire_factor
 from mcastplan.fluid import Fluid
 from mcastplan.model.plan import Demand, Flow, ReplicationPlan
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Arc
+from mcastplan.model.transfer import Transfer
+from mcastplan.schemes.base import loads
 from mcastplan.underlay.routes import IgpRoutes
-
-
-def loads(plan: ReplicationPlan, routes: IgpRoutes) -> list[Load]:
-    """Per flow: copies of one packet and their header bytes on each core arc.
-
-    Under ``ecmp: first`` the plan is folded; under ``hash`` copies are what the walk finds.
-    """
-    if routes.ecmp == "first":
-        return fold(plan, routes)
-    return [walk_plan(plan, routes, flow).load() for flow in plan.flows]
 
 
 class FlowLoad(msgspec.Struct, frozen=True):
@@ -59,16 +49,15 @@ def flow_loads(
 class Planned(msgspec.Struct, frozen=True):
     """One transfer before it runs; ``provision_s`` and the set-up precede the first byte."""
 
+    transfer: Transfer
     demand: Demand
-    plan: ReplicationPlan
     loads: Sequence[FlowLoad]
-    start_s: float
     provision_s: float
     setup_terms: Mapping[str, float]
 
     @property
     def data_start_s(self) -> float:
-        return self.start_s + self.provision_s + sum(self.setup_terms.values())
+        return self.transfer.start_s + self.provision_s + sum(self.setup_terms.values())
 
 
 class Push(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from mcastplan.dataplane.walk import faults, walk_plan, walk_tables
 from mcastplan.errors import InfeasibleError
 from mcastplan.evaluate.arcs import ArcSpace
 from mcastplan.evaluate.cold_start import replica_groups
-from mcastplan.evaluate.push import Planned, Push, flow_loads, loads, run
+from mcastplan.evaluate.push import Planned, Push, flow_loads, run
 from mcastplan.evaluate.wire import payload_bytes
 from mcastplan.fluid import Fluid
 from mcastplan.model.plan import Demand, ReplicationPlan, Table
@@ -27,7 +27,7 @@ from mcastplan.model.results import (
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Arc, Node
 from mcastplan.model.transfer import Transfer
-from mcastplan.schemes.base import Scheme
+from mcastplan.schemes.base import Scheme, loads
 from mcastplan.underlay.routes import IgpRoutes
 from mcastplan.units import BITS_PER_BYTE
 
@@ -114,7 +114,10 @@ def evaluate_scheme(context: Context, kind: type[Scheme], verify: bool) -> Schem
     if verify:
         check(context, installed)
     scheme, plans, state = installed.scheme, installed.plans, installed.state
-    planned = [_planned(context, scheme, demand, plan) for demand, plan in plans]
+    planned = [
+        _planned(context, scheme, transfer, demand, plan)
+        for transfer, (demand, plan) in zip(context.scenario.transfers, plans, strict=True)
+    ]
     pushes, fluid = run(context.space, planned)
     links = _links(context, pushes, fluid)
     return SchemeResult(
@@ -162,15 +165,15 @@ def check(context: Context, installed: Installed) -> None:
                 raise AssertionError(f"{scheme.name}, {flow.name}: {'; '.join(said)}")
 
 
-def _planned(context: Context, scheme: Scheme, demand: Demand, plan: ReplicationPlan) -> Planned:
+def _planned(
+    context: Context, scheme: Scheme, transfer: Transfer, demand: Demand, plan: ReplicationPlan
+) -> Planned:
     scenario = context.scenario
-    transfer = _transfer(scenario, demand)
     terms = scheme.setup(context.routes, demand, plan) if transfer.receivers == "new" else {}
     return Planned(
+        transfer=transfer,
         demand=demand,
-        plan=plan,
         loads=flow_loads(scenario, context.routes, context.space, plan),
-        start_s=transfer.start_s,
         provision_s=max(
             (scenario.cloud[name].provision_s for name, _, _ in demand.clouds), default=0.0
         ),
@@ -178,17 +181,12 @@ def _planned(context: Context, scheme: Scheme, demand: Demand, plan: Replication
     )
 
 
-def _transfer(scenario: Scenario, demand: Demand) -> Transfer:
-    return next(each for each in scenario.transfers if each.name == demand.transfer)
-
-
 def _transfer_result(
     context: Context, kind: type[Scheme], push: Push, bound: TransferBound, reached: frozenset[str]
 ) -> TransferResult:
     """``reached``: clouds that the bound covers."""
     scenario, planned = context.scenario, push.planned
-    demand = planned.demand
-    transfer = _transfer(scenario, demand)
+    transfer, demand = planned.transfer, planned.demand
     completion = push.completion_s
     setup_s = sum(planned.setup_terms.values())
     unicast = kind.name == "unicast"

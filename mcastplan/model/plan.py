@@ -77,6 +77,14 @@ class ReplicationPlan(msgspec.Struct, frozen=True, dict=True):
     match: Mapping[Key, tuple[Key, ...]] = {}
     inner_bytes: int = 28  # IPv4 20 + UDP 8
 
+    def entry(self, node: Node, key: Key) -> Entry | None:
+        """What ``node`` matches for a packet's ``key``; None without state."""
+        for candidate in self.match.get(key, (key,)):
+            found = self.entries.get((node, candidate))
+            if found is not None:
+                return found
+        return None
+
     @cached_property
     def imposed_by_key(self) -> dict[Key, list[tuple[Node, Packet]]]:
         """``impose`` by the key of each packet."""

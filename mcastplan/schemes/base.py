@@ -7,6 +7,8 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
+from mcastplan.dataplane.fold import Load, fold
+from mcastplan.dataplane.walk import walk_plan
 from mcastplan.model.plan import Demand, Flow, Key, ReplicationPlan, Section, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.timers import Timers
@@ -85,6 +87,16 @@ def one_flow(demand: Demand, keys: Iterable[Key]) -> tuple[Flow, ...]:
         return ()
     clouds = tuple(name for name, _, _ in demand.clouds)
     return (Flow(demand.transfer, tuple(keys), clouds, demand.pes, demand.size_bytes),)
+
+
+def loads(plan: ReplicationPlan, routes: IgpRoutes) -> list[Load]:
+    """Per flow: copies of one packet and their header bytes on each core arc.
+
+    Under ``ecmp: first`` the plan is folded; under ``hash`` copies are what the walk finds.
+    """
+    if routes.ecmp == "first":
+        return fold(plan, routes)
+    return [walk_plan(plan, routes, flow).load() for flow in plan.flows]
 
 
 def toward(

@@ -11,22 +11,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from mcastplan.dataplane.walk import walk_plan
 from mcastplan.errors import InfeasibleError
 from mcastplan.model.plan import Demand, Key, ReplicationPlan, Steer, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Node
-from mcastplan.schemes.base import Phase, demand, one_flow, overlay_terms
-from mcastplan.schemes.bift import BierTable, bitstring
+from mcastplan.schemes.base import Phase, demand, loads, one_flow, overlay_terms
+from mcastplan.schemes.bift import BierTable, bitstring, header_bytes, set_identifier
+from mcastplan.underlay.cuts import parts
 from mcastplan.underlay.routes import IgpRoutes
 
 MAX_BFR_ID = 65_535  # RFC 8279 section 2
 MAX_SI = 255  # RFC 8279 section 3
 
 
-def set_identifier(bfr_id: int, bsl: int) -> tuple[int, int]:
-    """(SI, bit) of a BFR-id, bit 1 the rightmost: SI = (N-1) div BSL (RFC 8279 section 3)."""
-    return (bfr_id - 1) // bsl, (bfr_id - 1) % bsl + 1
+def homes(scenario: Scenario) -> set[str]:
+    """Nodes that get a BFR-id: PEs with a cloud or an origin."""
+    return {cloud.node for cloud in scenario.clouds} | {
+        transfer.origin for transfer in scenario.transfers
+    }
 
 
 class Bier:
@@ -38,15 +40,13 @@ class Bier:
         options = scenario.schemes.bier
         self.bsl = options.bsl
         self.sub_domain = options.sub_domain
-        self.header_bytes = 12 + self.bsl // 8
+        self.header_bytes = header_bytes(self.bsl)
         self._spread = options.ecmp == "bfer"
         self._timers = scenario.timers
         self.assignment = ""
         self.numbering_copies: dict[str, int] = {}  # core copies of both, where both were tried
         graph = routes.graph
-        homes = {cloud.node for cloud in scenario.clouds}
-        homes |= {transfer.origin for transfer in scenario.transfers}
-        pes = sorted(graph.index[name] for name in homes)
+        pes = sorted(graph.index[name] for name in homes(scenario))
         if len(pes) > min(MAX_BFR_ID, (MAX_SI + 1) * self.bsl):
             raise InfeasibleError(
                 f"{len(pes)} BFERs need more than {MAX_BFR_ID} BFR-ids or {MAX_SI + 1} set"
@@ -55,7 +55,6 @@ class Bier:
         self.bfr_id: dict[Node, int] = {pe: rank for rank, pe in enumerate(pes, 1)}
         if options.bfr_ids == "by-tree":
             self._number_by_tree(scenario, routes, pes)
-        self.sis = (len(pes) - 1) // self.bsl + 1
 
     def _number_by_tree(self, scenario: Scenario, routes: IgpRoutes, pes: list[Node]) -> None:
         """BFR-ids in preorder of the first origin's tree, where that makes no more core copies."""
@@ -78,17 +77,11 @@ class Bier:
 
     def _core_copies(self, routes: IgpRoutes, demands: list[Demand]) -> int:
         """Copies of one packet of each transfer on core arcs, as the result will count them."""
-        if routes.ecmp == "first":
-            return sum(
-                len(routes.union(each.origin, pes))
-                for each in demands
-                for pes in self._by_si(each.pes).values()
-            )
-        plans = [self.install(routes, each) for each in demands]
         return sum(
-            sum(walk_plan(plan, routes, flow).copies.values())
-            for plan in plans
-            for flow in plan.flows
+            copies
+            for each in demands
+            for load in loads(self.install(routes, each), routes)
+            for copies, _ in load.values()
         )
 
     def _by_si(self, pes: Sequence[Node]) -> dict[int, list[Node]]:
@@ -116,7 +109,7 @@ class Bier:
         self, routes: IgpRoutes, plans: Sequence[tuple[Demand, ReplicationPlan]]
     ) -> Mapping[Node, int]:
         rows: dict[Node, int] = {}
-        for members in _components(routes):
+        for members in parts(routes.graph):
             ids = sum(node in self.bfr_id for node in members)
             if ids:
                 rows.update(dict.fromkeys(members, ids))
@@ -161,22 +154,3 @@ def _preorder(routes: IgpRoutes, root: Node) -> list[Node]:
         order.append(node)
         todo += reversed(children[node])
     return order
-
-
-def _components(routes: IgpRoutes) -> list[list[Node]]:
-    """Connected parts of the network, each sorted."""
-    out = routes.graph.out
-    seen = bytearray(routes.graph.size)
-    parts = []
-    for start in range(routes.graph.size):
-        if seen[start]:
-            continue
-        seen[start] = 1
-        part = [start]
-        for node in part:
-            for v, _, _ in out[node]:
-                if not seen[v]:
-                    seen[v] = 1
-                    part.append(v)
-        parts.append(part)
-    return parts

@@ -16,9 +16,23 @@ NO_IMPOSITION = "no bitstring for this transfer"
 BSL_CODE = {64: 1, 128: 2, 256: 3, 512: 4, 1024: 5, 2048: 6, 4096: 7}
 
 
+# The header before its BitString (RFC 8296 section 2).
+FIXED_BYTES = 12
+
+
 def bift_id(bsl: int, sub_domain: int, si: int) -> int:
     """draft-ietf-bier-non-mpls-bift-encoding: BSL code (4 bits), sub-domain (8), SI (8)."""
     return BSL_CODE.get(bsl, 0) << 16 | sub_domain << 8 | si
+
+
+def header_bytes(bsl: int) -> int:
+    """Size of the header with its BitString [B] (RFC 8296 section 2)."""
+    return FIXED_BYTES + bsl // 8
+
+
+def set_identifier(bfr_id: int, bsl: int) -> tuple[int, int]:
+    """(SI, bit) of a BFR-id, bit 1 the rightmost: SI = (N-1) div BSL (RFC 8279 section 3)."""
+    return (bfr_id - 1) // bsl, (bfr_id - 1) % bsl + 1
 
 
 def bitstring(bits: Iterable[int]) -> int:
@@ -105,17 +119,17 @@ class BierTable:
         self._bfr_id, self._bsl, self._sub_domain = bfr_id, bsl, sub_domain
         self._bfers: dict[int, dict[int, Node]] = {}
         for bfer, number in sorted(bfr_id.items(), key=lambda item: item[1]):
-            si, bit = (number - 1) // bsl, (number - 1) % bsl + 1
+            si, bit = set_identifier(number, bsl)
             self._bfers.setdefault(si, {})[bit] = bfer
         self._imposed: dict[str, list[BierPacket]] = {}
         self._entropies: dict[int, list[tuple[str, Key]]] = {}  # by SI
         for demand, plan in plans:
             for origin, packet in plan.impose:
                 assert isinstance(packet, Steer)
-                si = (bfr_id[packet.dests[0]] - 1) // bsl
+                si, _ = set_identifier(bfr_id[packet.dests[0]], bsl)
                 self._entropies.setdefault(si, []).append((demand.transfer, packet.key))
                 if origin == node:
-                    bits = bitstring((bfr_id[dest] - 1) % bsl + 1 for dest in packet.dests)
+                    bits = bitstring(set_identifier(bfr_id[dest], bsl)[1] for dest in packet.dests)
                     self._imposed.setdefault(demand.transfer, []).append(
                         BierPacket(si, bits, packet.key, packet.header_bytes)
                     )

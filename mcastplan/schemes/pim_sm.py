@@ -20,7 +20,7 @@ from mcastplan.schemes.asm import SharedTree, Stage
 from mcastplan.schemes.base import Phase, one_flow
 from mcastplan.schemes.mroute import MrouteTable, Tree, keys_of
 from mcastplan.underlay.routes import IgpRoutes
-from mcastplan.units import counted, show_rate, show_time
+from mcastplan.units import BITS_PER_BYTE, counted, show_rate, show_time
 
 
 class PimSm:
@@ -63,7 +63,7 @@ class PimSm:
                 f"the RP {names[rp]} cannot be reached from {names[demand.origin]}"
             )
         limit = self._options.register_limit_bps
-        hours = show_time(demand.size_bytes * 8 / limit)
+        hours = show_time(demand.size_bytes * BITS_PER_BYTE / limit)
         told: dict[Stage, str] = {
             "register": f"the first packets, inside Register messages to {names[rp]}; at its limit"
             f" of {show_rate(limit)} the whole push would take {hours}, so it does not start here",

@@ -11,15 +11,14 @@ from __future__ import annotations
 import msgspec
 
 from mcastplan.errors import InfeasibleError
-from mcastplan.evaluate.push import loads
 from mcastplan.evaluate.scheme import Context, Installed, install
 from mcastplan.evaluate.wire import payload_bytes, wire_factor
 from mcastplan.model.results import BierChoice
-from mcastplan.schemes.bier import Bier
-from mcastplan.schemes.bift import BSL_CODE
+from mcastplan.schemes.base import loads
+from mcastplan.schemes.bier import Bier, homes
+from mcastplan.schemes.bift import BSL_CODE, header_bytes, set_identifier
 
 NUMBERINGS = ("dense", "by-tree")
-FIXED_HEADER_BYTES = 12
 
 
 def bier_choice(context: Context) -> tuple[BierChoice, ...]:
@@ -31,7 +30,12 @@ def bier_choice(context: Context) -> tuple[BierChoice, ...]:
     schemes = context.scenario.schemes
     if schemes.only is not None and Bier.name not in schemes.only:
         return ()
-    rows = [_row(context, bsl, numbering) for bsl in sorted(BSL_CODE) for numbering in NUMBERINGS]
+    single = sum(len(context.routes.union(each.origin, each.pes)) for each in context.demands)
+    rows = [
+        _row(context, bsl, numbering, single)
+        for bsl in sorted(BSL_CODE)
+        for numbering in NUMBERINGS
+    ]
     feasible = [row for row in rows if row.feasible]
     if not feasible:
         return ()
@@ -58,16 +62,17 @@ def better_choice(rows: tuple[BierChoice, ...]) -> str | None:
     return f"{name} would carry {saved:.1%} fewer core bytes than BSL {ours.bsl}{numbering}"
 
 
-def _row(context: Context, bsl: int, numbering: str) -> BierChoice:
+def _row(context: Context, bsl: int, numbering: str, single: int) -> BierChoice:
+    """``single``: core copies of trees without set identifiers."""
     options = context.scenario.schemes.bier
     row = BierChoice(
         bsl=bsl,
         numbering=numbering,
-        set_identifiers=-(-len(_homes(context)) // bsl),
+        set_identifiers=set_identifier(len(homes(context.scenario)), bsl)[0] + 1,
         core_copies=None,
         preorder_copies=None,
         copies_ratio=None,
-        header_bytes=FIXED_HEADER_BYTES + bsl // 8,
+        header_bytes=header_bytes(bsl),
         payload_bytes=None,
         wire_bytes=None,
         feasible=False,
@@ -85,7 +90,6 @@ def _row(context: Context, bsl: int, numbering: str) -> BierChoice:
     scheme = installed.scheme
     assert isinstance(scheme, Bier)
     copies, wire_bytes = _core(context, installed)
-    single = sum(len(context.routes.union(each.origin, each.pes)) for each in context.demands)
     return msgspec.structs.replace(
         row,
         core_copies=copies,
@@ -95,12 +99,6 @@ def _row(context: Context, bsl: int, numbering: str) -> BierChoice:
         wire_bytes=wire_bytes,
         feasible=True,
     )
-
-
-def _homes(context: Context) -> set[str]:
-    """Nodes that get a BFR-id."""
-    homes = {cloud.node for cloud in context.scenario.clouds}
-    return homes | {transfer.origin for transfer in context.scenario.transfers}
 
 
 def _core(context: Context, installed: Installed) -> tuple[int, float]:

@@ -20,18 +20,34 @@ class Cuts(msgspec.Struct, frozen=True):
     nodes: tuple[Node, ...]
 
 
+def parts(graph: Graph) -> list[list[Node]]:
+    """Connected parts, each found from its smallest node, which stands first in it."""
+    out = graph.out
+    seen = bytearray(graph.size)
+    found = []
+    for start in range(graph.size):
+        if seen[start]:
+            continue
+        seen[start] = 1
+        part = [start]
+        for node in part:
+            for v, _, _ in out[node]:
+                if not seen[v]:
+                    seen[v] = 1
+                    part.append(v)
+        found.append(part)
+    return found
+
+
 def cuts(graph: Graph) -> Cuts:
     """Parts, bridges and cut nodes of the network."""
     entered = [-1] * graph.size  # order of the first visit
     low = [0] * graph.size  # earliest node reachable from below without the link to the parent
     clock = 0
-    parts: list[tuple[Node, ...]] = []
     bridges: list[int] = []
     cut: set[Node] = set()
-    for root in range(graph.size):
-        if entered[root] >= 0:
-            continue
-        part = [root]
+    found = parts(graph)
+    for root, *_ in found:
         entered[root] = low[root] = clock
         clock += 1
         children = 0
@@ -48,7 +64,6 @@ def cuts(graph: Graph) -> Cuts:
                 else:
                     entered[head] = low[head] = clock
                     clock += 1
-                    part.append(head)
                     path.append((head, arc >> 1, 0))
             elif path:
                 parent = path[-1][0]
@@ -61,6 +76,5 @@ def cuts(graph: Graph) -> Cuts:
                     cut.add(parent)
         if children > 1:
             cut.add(root)
-        parts.append(tuple(sorted(part)))
-    parts.sort(key=lambda part: (-len(part), part))
-    return Cuts(tuple(parts), tuple(sorted(bridges)), tuple(sorted(cut)))
+    ordered = sorted((tuple(sorted(part)) for part in found), key=lambda part: (-len(part), part))
+    return Cuts(tuple(ordered), tuple(sorted(bridges)), tuple(sorted(cut)))

@@ -15,9 +15,8 @@ import struct
 
 import msgspec
 
-from mcastplan.schemes.bift import BSL_CODE
+from mcastplan.schemes.bift import BSL_CODE, FIXED_BYTES, header_bytes
 
-FIXED_BYTES = 12
 PROTO_IPV4, PROTO_IPV6 = 4, 6  # RFC 8296 section 2.1.2, registry "BIER Next Protocol Identifiers"
 
 _BSL = {code: bsl for bsl, code in BSL_CODE.items()}
@@ -86,12 +85,12 @@ class BierHeader(msgspec.Struct, frozen=True):
         bsl = _BSL.get(first >> 28)
         if bsl is None:
             raise ValueError(f"BIFT-id {first >> 12:#07x} names no BitString length")
-        if len(data) < FIXED_BYTES + bsl // 8:
+        if len(data) < header_bytes(bsl):
             raise ValueError(f"shorter than a BitString of {bsl} bits")
         return cls(
             bift_id=first >> 12,
             bsl=bsl,
-            bits=int.from_bytes(data[FIXED_BYTES : FIXED_BYTES + bsl // 8], "big"),
+            bits=int.from_bytes(data[FIXED_BYTES : header_bytes(bsl)], "big"),
             bfir_id=bfir_id,
             ttl=first & 0xFF,
             proto=third & 0x3F,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcastplan.model.scenario import Scenario
-from mcastplan.schemes.bier import Bier, set_identifier
-from mcastplan.schemes.bift import BierPacket, bift, bitstring, forward_bits
+from mcastplan.schemes.bier import Bier
+from mcastplan.schemes.bift import BierPacket, bift, bitstring, forward_bits, set_identifier
 from mcastplan.underlay.routes import IgpRoutes
 from tests.networks import scenarios
 

@@ -8,8 +8,8 @@ from mcastplan.dataplane.walk import walk_tables
 from mcastplan.model.plan import Native
 from mcastplan.model.scenario import BierOptions, Scenario, SchemeOptions
 from mcastplan.schemes.base import demand
-from mcastplan.schemes.bier import Bier, set_identifier
-from mcastplan.schemes.bift import BierPacket, BierTable, bitstring
+from mcastplan.schemes.bier import Bier
+from mcastplan.schemes.bift import BierPacket, BierTable, bitstring, set_identifier
 from mcastplan.underlay.routes import IgpRoutes
 from tests.networks import link, network, push
 

@@ -14,7 +14,8 @@ from mcastplan.model.results import BierChoice
 from mcastplan.model.scenario import BierOptions, Scenario, SchemeOptions
 from mcastplan.model.topology import Topology
 from mcastplan.schemes.base import demand
-from mcastplan.schemes.bier import Bier, set_identifier
+from mcastplan.schemes.bier import Bier
+from mcastplan.schemes.bift import set_identifier
 from mcastplan.study.bier_choice import better_choice, bier_choice
 from mcastplan.study.compare import compare, context_of
 from mcastplan.underlay.routes import IgpRoutes

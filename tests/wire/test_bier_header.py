@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcastplan.schemes.bier import set_identifier
-from mcastplan.schemes.bift import bift_id, bitstring
+from mcastplan.schemes.bift import bift_id, bitstring, set_identifier
 from mcastplan.wire.bier import BierHeader
 
 # Sub-domain 0, SI 0, TTL 255, Entropy 0x12345, BFIR-id 7, first and last bit set. DSCP 46 is 101110
