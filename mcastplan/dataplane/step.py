@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import msgspec
 
-from mcastplan.model.plan import Hop, Key, Packet, ReplicationPlan, Routes, Steer
+from mcastplan.model.plan import Detour, Hop, Key, Packet, ReplicationPlan, Routes, Steer
 from mcastplan.model.topology import Arc, Node
 
 NO_ROUTE = "no route"
 NO_STATE = "no state"
 WRONG_INTERFACE = "RPF check: wrong interface"
+# A repair tunnel of two SIDs: SRv6 with SRH 40 + 8 + 2 x 16 B (RFC 8754).
+TUNNEL_BYTES = 80
 
 
 def step(
     plan: ReplicationPlan, routes: Routes, node: Node, arrived: Arc | None, packet: Packet
 ) -> Hop:
     """One packet at one node; ``arrived`` None: from an access arc, or out of a tunnel."""
+    if isinstance(packet, Detour):
+        if packet.arcs:
+            return Hop(((packet.arcs[0], _shortened(packet)),))
+        return step(plan, routes, node, None, packet.packet)
     if isinstance(packet, Steer):
         return _steer(plan, routes, node, packet)
     return _look_up(plan, routes, node, arrived, packet)
@@ -28,6 +34,7 @@ def _steer(plan: ReplicationPlan, routes: Routes, node: Node, packet: Steer) -> 
     drops: list[str] = []
     delivered = 0
     groups: dict[Arc, list[Node]] = {}
+    tunnels: dict[tuple[Arc, ...], list[Node]] = {}
     for dest in packet.dests:
         if dest == node:
             if packet.lookup:
@@ -40,15 +47,31 @@ def _steer(plan: ReplicationPlan, routes: Routes, node: Node, packet: Steer) -> 
             continue
         arc = routes.next_arc(node, dest, packet.key, packet.spread)
         if arc is None:
-            drops.append(NO_ROUTE)
+            path = routes.detour(node, dest)
+            if path:
+                tunnels.setdefault(tuple(path), []).append(dest)
+            else:
+                drops.append(NO_ROUTE)
         else:
             groups.setdefault(arc, []).append(dest)
     for arc, dests in groups.items():
-        if len(dests) == len(packet.dests):
-            out.append((arc, packet))
-        else:
-            out.append((arc, msgspec.structs.replace(packet, dests=tuple(dests))))
+        out.append((arc, _part(packet, dests)))
+    for path, dests in tunnels.items():
+        inner = _part(packet, dests)
+        header = packet.header_bytes + TUNNEL_BYTES
+        out.append((path[0], Detour(path[1:], inner, header)))
     return Hop(tuple(out), delivered, tuple(drops))
+
+
+def _part(packet: Steer, dests: list[Node]) -> Steer:
+    """The copy that carries these of the packet's destinations."""
+    if len(dests) == len(packet.dests):
+        return packet
+    return msgspec.structs.replace(packet, dests=tuple(dests))
+
+
+def _shortened(packet: Detour) -> Detour:
+    return msgspec.structs.replace(packet, arcs=packet.arcs[1:])
 
 
 def _look_up(

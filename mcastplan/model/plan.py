@@ -47,7 +47,16 @@ class Entry(msgspec.Struct, frozen=True):
     role: str = ""
 
 
-Packet = Steer | Key
+class Detour(msgspec.Struct, frozen=True):
+    """A packet in a tunnel along ``arcs`` (a strict path, for fast reroute); where they end, the
+    node goes on with ``packet``. ``header_bytes``: the packet's own and the tunnel's."""
+
+    arcs: tuple[Arc, ...]
+    packet: Packet
+    header_bytes: int = 0
+
+
+Packet = Steer | Detour | Key
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -163,3 +172,10 @@ class Routes(Protocol):
 
     def union(self, source: Node, dests: Sequence[Node]) -> Sequence[Arc]:
         """Arcs of the ``ecmp: first`` paths to all ``dests``, each once, whatever the rule here."""
+
+    def without(self, down: frozenset[Arc]) -> Routes:
+        """The same network with these arcs down as well; repairs only what they cut, when asked."""
+
+    def detour(self, node: Node, dest: Node) -> Sequence[Arc] | None:
+        """The strict path of a fast-reroute tunnel that takes the place of the node's own next hop
+        towards ``dest`` while that is down; None without one."""

@@ -26,12 +26,14 @@ class PimOptions(msgspec.Struct, frozen=True):
     rp: str | None = None
     spt_switchover: bool = True
     register_limit_bps: float = 10e6
+    mofrr: bool = False  # RFC 7431
 
 
 class SrP2mpOptions(msgspec.Struct, frozen=True):
     dataplane: Literal["srv6", "mpls"] = "srv6"
     objective: Literal["min-cost", "shortest"] = "min-cost"
     update: Literal["make-before-break", "in-place"] = "make-before-break"
+    protected_adjacencies: bool = False
 
 
 class BierOptions(msgspec.Struct, frozen=True):
@@ -39,6 +41,7 @@ class BierOptions(msgspec.Struct, frozen=True):
     bfr_ids: Literal["dense", "by-tree"] = "dense"
     ecmp: Literal["node", "bfer"] = "node"
     sub_domain: int = 0
+    frr: Literal["none", "tunnel", "lfa"] = "none"  # draft-ietf-bier-frr
 
 
 class SchemeOptions(msgspec.Struct, frozen=True):
@@ -49,6 +52,14 @@ class SchemeOptions(msgspec.Struct, frozen=True):
     sr_p2mp: SrP2mpOptions = SrP2mpOptions()
     bier: BierOptions = BierOptions()
     only: tuple[str, ...] | None = None
+
+
+class Transport(msgspec.Struct, frozen=True):
+    """How a multicast push repairs what was lost; a receiver gone longer than ``evict_after_s`` is
+    dropped. Unicast pulls are TCP."""
+
+    profile: Literal["nack-ideal", "uftp"] = "nack-ideal"
+    evict_after_s: float = 60.0
 
 
 class Scenario(msgspec.Struct, frozen=True, dict=True):
@@ -66,6 +77,8 @@ class Scenario(msgspec.Struct, frozen=True, dict=True):
     ecmp: Literal["first", "hash"] = "first"
     schemes: SchemeOptions = SchemeOptions()
     timers: Timers = Timers()
+    protection: Literal["none", "lfa", "ti-lfa"] = "none"  # of the unicast underlay
+    transport: Transport = Transport()
     failures: tuple[Failure, ...] = ()
     background: tuple[Background, ...] = ()
     prices: tuple[Price, ...] = ()

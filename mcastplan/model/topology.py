@@ -153,3 +153,19 @@ class Graph:
         self.into = into
         # Equal metrics both ways let one SPF serve as its own reverse.
         self.symmetric = self.metric[0::2] == self.metric[1::2]
+
+    def without(self, down: frozenset[Arc]) -> Graph:
+        """The same numbering with these arcs gone from ``out`` and ``into``; the rest is shared.
+
+        ``symmetric`` stays true only where ``down`` holds both directions of each of its links.
+        """
+        rest = Graph.__new__(Graph)
+        for slot in self.__slots__:
+            setattr(rest, slot, getattr(self, slot))
+        rest.out, rest.into = list(self.out), list(self.into)
+        for node in {self.tail[arc] for arc in down}:
+            rest.out[node] = [entry for entry in self.out[node] if entry[2] not in down]
+        for node in {self.head[arc] for arc in down}:
+            rest.into[node] = [entry for entry in self.into[node] if entry[2] not in down]
+        rest.symmetric = self.symmetric and all(arc ^ 1 in down for arc in down)
+        return rest

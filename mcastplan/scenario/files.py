@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, field
 
 from mcastplan import units
-from mcastplan.model.timers import Preset
+from mcastplan.model.timers import Preset, SpfThrottle
 
 SCENARIO_SCHEMA = "mcastplan.scenario/1"
 TOPOLOGY_SCHEMA = "mcastplan.topology/1"
@@ -112,6 +112,7 @@ class FileUnderlay(_File, frozen=True):
     ecmp: Literal["first", "hash"] = "first"
     mtu: Annotated[int, Meta(ge=576, le=65535, description="bytes", examples=[9000])] = 9000
     waypoints: Literal["merge", "keep"] = "merge"
+    protection: Literal["none", "lfa", "ti-lfa"] = "none"
     route_factor: (
         Annotated[float, Meta(ge=1, le=10, description="fibre over great circle", examples=[1.5])]
         | None
@@ -176,12 +177,14 @@ class FilePim(_File, frozen=True):
     rp: NodeRef | None = None
     spt_switchover: bool = True
     register_limit: Rate | None = None
+    mofrr: bool = False
 
 
 class FileSrP2mp(_File, frozen=True):
     dataplane: Literal["srv6", "mpls"] = "srv6"
     objective: Literal["min-cost", "shortest"] = "min-cost"
     update: Literal["make-before-break", "in-place"] = "make-before-break"
+    protected_adjacencies: bool = False
 
 
 class FileBier(_File, frozen=True):
@@ -189,6 +192,7 @@ class FileBier(_File, frozen=True):
     bfr_ids: Literal["dense", "by-tree"] = "dense"
     ecmp: Literal["node", "bfer"] = "node"
     sub_domain: Annotated[int, Meta(ge=0, le=255, description="RFC 8279 sub-domain")] = 0
+    frr: Literal["none", "tunnel", "lfa"] = "none"
 
 
 SchemeName = Literal["unicast", "ingress-replication", "pim-sm", "sr-p2mp", "bier"]
@@ -211,6 +215,7 @@ class FileTimers(_File, frozen=True):
     """A preset and, over it, the rows of `mcastplan.model.timers.TIMER_ROWS`."""
 
     preset: Preset = "tuned"
+    spf: SpfThrottle | None = None
     announce: Time | None = None
     igmp: Time | None = None
     join: Time | None = None
@@ -219,6 +224,30 @@ class FileTimers(_File, frozen=True):
     program: Time | None = None
     signal: Time | None = None
     write: Time | None = None
+    carrier: Time | None = None
+    silent: Time | None = None
+    adjacency: Time | None = None
+    lsa_interval: Time | None = None
+    flood: Time | None = None
+    spf_initial: Time | None = None
+    spf_short: Time | None = None
+    spf_long: Time | None = None
+    spf_learn: Time | None = None
+    spf_holddown: Time | None = None
+    spf_delay: Time | None = None
+    spf_hold: Time | None = None
+    spf_max_hold: Time | None = None
+    spf_run: Time | None = None
+    protect: Time | None = None
+    mbb_hold: Time | None = None
+    rto: Time | None = None
+
+
+class FileTransport(_File, frozen=True):
+    """Reliable multicast of a push: what happens to bytes that a failure lost."""
+
+    profile: Literal["nack-ideal", "uftp"] = "nack-ideal"
+    evict_after: Time | None = None
 
 
 class FileFailure(_File, frozen=True):
@@ -270,6 +299,7 @@ class FileScenario(_File, frozen=True):
     underlay: FileUnderlay = FileUnderlay()
     schemes: FileSchemes = FileSchemes()
     timers: Preset | FileTimers = "tuned"
+    transport: FileTransport = FileTransport()
     failures: list[FileFailure] = []
     background: list[FileBackground] = []
     background_demands: FileBackgroundDemands | None = None

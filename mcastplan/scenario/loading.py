@@ -22,6 +22,7 @@ from mcastplan.scenario.options import (
     decode_prices,
     decode_schemes,
     decode_timers,
+    decode_transport,
 )
 from mcastplan.scenario.raw import DEFAULT_ROUTE_FACTOR, MetricRule, Underlay, WaypointRule
 from mcastplan.scenario.reading import read_document
@@ -152,6 +153,8 @@ def _scenario(
         ecmp=file.underlay.ecmp,
         schemes=decode_schemes(file.schemes, finder),
         timers=decode_timers(file.timers),
+        protection=file.underlay.protection,
+        transport=decode_transport(file.transport),
         failures=decode_failures(file.failures, loaded.topology, finder),
         background=(
             *decode_background(file.background, finder),
@@ -174,7 +177,7 @@ def underlay_of(file: FileUnderlay) -> Underlay:
 
 def _given(topology: Topology, file: FileUnderlay) -> LoadedTopology:
     notes: tuple[str, ...] = ()
-    default = FileUnderlay(ecmp=file.ecmp, mtu=file.mtu)
+    default = FileUnderlay(ecmp=file.ecmp, mtu=file.mtu, protection=file.protection)
     if file != default:
         notes = (
             "The topology was given complete by the caller: underlay metric, capacity,"

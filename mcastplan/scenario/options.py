@@ -12,6 +12,7 @@ from mcastplan.model.scenario import (
     PimOptions,
     SchemeOptions,
     SrP2mpOptions,
+    Transport,
     UnicastOptions,
 )
 from mcastplan.model.timers import TIMER_ROWS, Timers
@@ -26,6 +27,7 @@ from mcastplan.scenario.files import (
     FilePrice,
     FileSchemes,
     FileTimers,
+    FileTransport,
 )
 from mcastplan.scenario.names import NodeFinder
 from mcastplan.scenario.words import hint, shown
@@ -55,9 +57,21 @@ def decode_schemes(file: FileSchemes, finder: NodeFinder) -> SchemeOptions:
             rp=None if pim.rp is None else finder.find(pim.rp, f"{where}.rp"),
             spt_switchover=pim.spt_switchover,
             register_limit_bps=limit_bps,
+            mofrr=pim.mofrr,
         ),
-        sr_p2mp=SrP2mpOptions(file.sr_p2mp.dataplane, file.sr_p2mp.objective, file.sr_p2mp.update),
-        bier=BierOptions(file.bier.bsl, file.bier.bfr_ids, file.bier.ecmp, file.bier.sub_domain),
+        sr_p2mp=SrP2mpOptions(
+            file.sr_p2mp.dataplane,
+            file.sr_p2mp.objective,
+            file.sr_p2mp.update,
+            file.sr_p2mp.protected_adjacencies,
+        ),
+        bier=BierOptions(
+            file.bier.bsl,
+            file.bier.bfr_ids,
+            file.bier.ecmp,
+            file.bier.sub_domain,
+            file.bier.frr,
+        ),
         only=only,
     )
 
@@ -72,7 +86,18 @@ def decode_timers(file: str | FileTimers) -> Timers:
         for row, text in given.items()
         if text is not None
     }
-    return Timers(preset=file.preset, **overrides)
+    if file.spf is not None:
+        return Timers.of(file.preset, spf=file.spf, **overrides)
+    return Timers.of(file.preset, **overrides)
+
+
+def decode_transport(file: FileTransport) -> Transport:
+    """Raises `ScenarioError`."""
+    # UFTP gives a receiver up sooner: the 10 s that -s 50 -r 0.5:0.5:15 survived.
+    evict_s = 10.0 if file.profile == "uftp" else Transport().evict_after_s
+    if file.evict_after is not None:
+        evict_s = quantities.time(file.evict_after, "transport.evict_after")
+    return Transport(file.profile, evict_s)
 
 
 def decode_failures(

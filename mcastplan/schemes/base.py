@@ -9,10 +9,11 @@ import msgspec
 
 from mcastplan.dataplane.fold import Load, fold
 from mcastplan.dataplane.walk import walk_plan
+from mcastplan.model.change import Heard, Transition, Update
 from mcastplan.model.plan import Demand, Flow, Key, ReplicationPlan, Section, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.timers import Timers
-from mcastplan.model.topology import Arc, Node
+from mcastplan.model.topology import Arc, Graph, Node
 from mcastplan.model.transfer import Transfer
 from mcastplan.underlay.routes import IgpRoutes, choose
 
@@ -23,6 +24,45 @@ class Phase(msgspec.Struct, frozen=True):
     name: str
     meaning: str
     plan: ReplicationPlan
+
+
+class Igp(Protocol):
+    """The link-state IGP through one episode of failures and repairs. Times in scenario time [s].
+
+    ``before`` and ``after`` are the routes before the first event and after the last one.
+    ``down[arc]``: when an arc is physically down, as (from, to) with infinity for never repaired.
+    """
+
+    graph: Graph
+    timers: Timers
+    before: IgpRoutes
+    after: IgpRoutes
+    down: Mapping[Arc, Sequence[tuple[float, float]]]
+
+    def flips(self, node: Node) -> Sequence[Update]:
+        """By what routes the node's FIB forwards, in time order, after the first event. Those with
+        ``cause.stage == "fib"`` come from an SPF; the others are local: the interface is taken out
+        (stage ``detection``), or a backup put in place (``protect``)."""
+
+    def heard(self, node: Node) -> Sequence[Heard]:
+        """The node's link-state database over time."""
+
+    def own(self, node: Node) -> Sequence[Heard]:
+        """Interfaces that the node itself has taken out of use, over time."""
+
+    def rewritten(self, node: Node, before: IgpRoutes, after: IgpRoutes) -> int:
+        """Routes of the node, towards PEs with a cloud or origin, that differ in next hop or
+        metric: what it writes when it goes from one to the other."""
+
+    def changing(self) -> Sequence[Node]:
+        """Nodes whose route to some PE with a cloud or origin changes at some time, or that lose
+        an interface; sorted. Others never flip to anything different."""
+
+    def up(self, arc: Arc, from_s: float, to_s: float) -> bool:
+        """Whether the arc is physically up all that time."""
+
+    def alive(self, node: Node, at_s: float) -> bool:
+        """False while the node itself has failed."""
 
 
 class Scheme(Protocol):
@@ -59,6 +99,30 @@ class Scheme(Protocol):
 
     def notes(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
         """Sentences about this plan that a reader should know."""
+
+    def forwarding(self, igp: Igp, node: Node) -> Sequence[Update]:
+        """By what routes the node forwards this scheme's packets, over time."""
+
+    def transition(
+        self, igp: Igp, plans: Sequence[tuple[Demand, ReplicationPlan]], after: Sequence[Demand]
+    ) -> Sequence[Transition]:
+        """What the scheme does from the steady state ``plans`` on ``igp.before``, a transition for
+        each transfer; ``after`` are their demands on ``igp.after``."""
+
+
+class FollowsIgp:
+    """A scheme without state of its own on the way: its packets go by the FIB as it is then."""
+
+    def install(self, routes: IgpRoutes, demand: Demand) -> ReplicationPlan:
+        raise NotImplementedError
+
+    def forwarding(self, igp: Igp, node: Node) -> Sequence[Update]:
+        return igp.flips(node)
+
+    def transition(
+        self, igp: Igp, plans: Sequence[tuple[Demand, ReplicationPlan]], after: Sequence[Demand]
+    ) -> Sequence[Transition]:
+        return [Transition(each, self.install(igp.after, each)) for each in after]
 
 
 def demand(scenario: Scenario, routes: IgpRoutes, transfer: Transfer) -> Demand:

@@ -15,7 +15,7 @@ from mcastplan.errors import InfeasibleError
 from mcastplan.model.plan import Demand, Key, ReplicationPlan, Steer, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Node
-from mcastplan.schemes.base import Phase, demand, loads, one_flow, overlay_terms
+from mcastplan.schemes.base import FollowsIgp, Phase, demand, loads, one_flow, overlay_terms
 from mcastplan.schemes.bift import BierTable, bitstring, header_bytes, set_identifier
 from mcastplan.underlay.cuts import parts
 from mcastplan.underlay.routes import IgpRoutes
@@ -31,7 +31,7 @@ def homes(scenario: Scenario) -> set[str]:
     }
 
 
-class Bier:
+class Bier(FollowsIgp):
     """BFR-ids go to every PE with a cloud or an origin, whatever the transfers."""
 
     name: ClassVar[str] = "bier"

@@ -16,13 +16,13 @@ from mcastplan.dataplane.step import NO_ROUTE, NO_STATE
 from mcastplan.model.plan import Demand, Hop, Key, Native, ReplicationPlan, Section, Steer, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Arc, Node
-from mcastplan.schemes.base import Fib, Phase, one_flow, overlay_terms
+from mcastplan.schemes.base import Fib, FollowsIgp, Phase, one_flow, overlay_terms
 from mcastplan.underlay.routes import IgpRoutes
 
 VXLAN_BYTES = 50
 
 
-class IngressReplication:
+class IngressReplication(FollowsIgp):
     """Clouds on one PE share its copy; a cloud on the origin's PE needs no tunnel."""
 
     name: ClassVar[str] = "ingress-replication"

@@ -17,13 +17,13 @@ from mcastplan.model.plan import Demand, Entry, Key, ReplicationPlan, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Node
 from mcastplan.schemes.asm import SharedTree, Stage
-from mcastplan.schemes.base import Phase, one_flow
+from mcastplan.schemes.base import FollowsIgp, Phase, one_flow
 from mcastplan.schemes.mroute import MrouteTable, Tree, keys_of
 from mcastplan.underlay.routes import IgpRoutes
 from mcastplan.units import BITS_PER_BYTE, counted, show_rate, show_time
 
 
-class PimSm:
+class PimSm(FollowsIgp):
     """One group per transfer; the source sits behind the origin's PE."""
 
     name: ClassVar[str] = "pim-sm"

@@ -15,7 +15,7 @@ from typing import ClassVar
 from mcastplan.model.plan import Demand, Entry, Key, ReplicationPlan, Steer, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Arc, Node
-from mcastplan.schemes.base import Phase, farthest_s, one_flow
+from mcastplan.schemes.base import FollowsIgp, Phase, farthest_s, one_flow
 from mcastplan.schemes.replication_segment import SegmentTable
 from mcastplan.underlay.routes import IgpRoutes
 from mcastplan.underlay.steiner import ascend, dual_ascent, min_cost_tree, tree_cost
@@ -24,7 +24,7 @@ SRV6_BYTES, SRH_ONE_SID_BYTES = 40, 24
 MPLS_LABEL_BYTES = 4
 
 
-class SrP2mp:
+class SrP2mp(FollowsIgp):
     """One tree instance per transfer; the same key, its Tree-SID, at every node."""
 
     name: ClassVar[str] = "sr-p2mp"

@@ -25,7 +25,7 @@ from mcastplan.model.plan import (
 )
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Arc, Node
-from mcastplan.schemes.base import Fib, Phase
+from mcastplan.schemes.base import Fib, FollowsIgp, Phase
 from mcastplan.underlay.routes import IgpRoutes
 
 TCP_IP_BYTES = 40
@@ -33,7 +33,7 @@ TCP_IP_BYTES = 40
 MAX_TUPLES = 1024
 
 
-class Unicast:
+class Unicast(FollowsIgp):
     """A pull is one flow; under ``ecmp: first`` those of one cloud are one flow with a count."""
 
     name: ClassVar[str] = "unicast"

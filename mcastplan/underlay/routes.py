@@ -56,6 +56,15 @@ class IgpRoutes:
         self._parent: dict[Node, list[Arc]] = {}
         self._near: dict[tuple[Node, Node], tuple[Arc, ...] | None] = {}
 
+    def without(self, down: frozenset[Arc]) -> IgpRoutes:
+        """The same network with these arcs down as well."""
+        if not down:
+            return self
+        return IgpRoutes(self.graph.without(down), self.ecmp)
+
+    def detour(self, node: Node, dest: Node) -> None:
+        """No fast reroute here."""
+
     def dist_from(self, root: Node) -> list[int]:
         """IGP distance from ``root`` by node; -1 where unreachable."""
         dist = self._dist_from.get(root)

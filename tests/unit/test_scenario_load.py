@@ -195,7 +195,7 @@ def test_every_optional_key() -> None:
         BierOptions(1024, "by-tree", "bfer", 7),
         ("unicast", "bier"),
     )
-    assert scenario.timers == Timers(preset="lab", compute_s=2.0, join_s=0.001)
+    assert scenario.timers == Timers.of("lab", compute_s=2.0, join_s=0.001)
     assert scenario.failures == (
         Failure(10.0, links=("A--B", "B--C#1", "B--C#2"), srlgs=("duct",)),
         Failure(20.0, nodes=("C",), kind="silent", up_at_s=30.0),
