@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import msgspec
 
-from mcastplan.model.plan import Detour, Hop, Key, Packet, ReplicationPlan, Routes, Steer
+from mcastplan.model.plan import Detour, Entry, Hop, Key, Packet, Routes, Steer
 from mcastplan.model.topology import Arc, Node
 
 NO_ROUTE = "no route"
@@ -14,8 +16,15 @@ WRONG_INTERFACE = "RPF check: wrong interface"
 TUNNEL_BYTES = 80
 
 
+class Entries(Protocol):
+    """What of a plan a step needs."""
+
+    def entry(self, node: Node, key: Key) -> Entry | None:
+        """What ``node`` matches for a packet's ``key``; None without state."""
+
+
 def step(
-    plan: ReplicationPlan, routes: Routes, node: Node, arrived: Arc | None, packet: Packet
+    plan: Entries, routes: Routes, node: Node, arrived: Arc | None, packet: Packet
 ) -> Hop:
     """One packet at one node; ``arrived`` None: from an access arc, or out of a tunnel."""
     if isinstance(packet, Detour):
@@ -27,7 +36,7 @@ def step(
     return _look_up(plan, routes, node, arrived, packet)
 
 
-def _steer(plan: ReplicationPlan, routes: Routes, node: Node, packet: Steer) -> Hop:
+def _steer(plan: Entries, routes: Routes, node: Node, packet: Steer) -> Hop:
     if packet.via is not None:
         return Hop(((packet.via, msgspec.structs.replace(packet, via=None)),))
     out: list[tuple[Arc, Packet]] = []
@@ -75,7 +84,7 @@ def _shortened(packet: Detour) -> Detour:
 
 
 def _look_up(
-    plan: ReplicationPlan, routes: Routes, node: Node, arrived: Arc | None, key: Key
+    plan: Entries, routes: Routes, node: Node, arrived: Arc | None, key: Key
 ) -> Hop:
     entry = plan.entry(node, key)
     if entry is None:

@@ -1,0 +1,100 @@
+"""Who stops receiving, from when to when, and what each instant of it waits for.
+
+An outage is counted in the receiver's time: from when the first lost packet would have come to when
+the first one after it comes. A way that only gets longer loses nothing and is no outage.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from mcastplan.converge.moving import Forwarding
+from mcastplan.dataplane.flight import Flight, fly
+from mcastplan.dataplane.walk import MAX_TTL
+from mcastplan.model.change import Cause
+from mcastplan.model.plan import Flow
+from mcastplan.model.topology import Node
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """One outage of one receiving PE. ``sent_from_s`` and ``sent_to_s`` are its packets' emission
+    times; ``stages`` sum to its length, and are empty where it does not end."""
+
+    from_s: float
+    to_s: float
+    sent_from_s: float
+    sent_to_s: float
+    stages: dict[str, float]
+    flights: tuple[Flight, ...]
+
+
+def flights(forwarding: Forwarding, flow: Flow) -> list[Flight]:
+    """A packet of ``flow`` at all times, in order: from minus to plus infinity, no two neighbours
+    the same."""
+    found: list[Flight] = []
+    at_s = -math.inf
+    ttl = len(forwarding.graph.head)
+    while True:
+        starts, until_s, cause = forwarding.starts(flow, at_s)
+        flight = fly(forwarding, starts, at_s, until_s, cause, ttl)
+        if not found:
+            # No steady path is cut short here, though a TTL has 8 bits: `walk` says the same.
+            ttl = max(MAX_TTL, len(flight.copies))
+        if found and found[-1].same(flight):
+            before = found.pop()
+            flight = msgspec.structs.replace(flight, from_s=before.from_s)
+        found.append(flight)
+        if flight.until_s == math.inf:
+            return found
+        assert flight.until_s > at_s
+        at_s = flight.until_s
+
+
+def gaps(course: Sequence[Flight], node: Node) -> list[Gap]:
+    """Outages of one receiving PE. One that gets no packet even before the first event has none."""
+    found: list[Gap] = []
+    delay_s = None
+    lost: list[Flight] = []
+    for flight in course:
+        arrival = flight.arrivals.get(node)
+        if arrival is None:
+            lost.append(flight)
+            continue
+        if lost and delay_s is not None:
+            found.append(_gap(lost, delay_s, arrival[1]))
+        lost = []
+        delay_s = arrival[1]
+    if lost and delay_s is not None:
+        begin_s = lost[0].from_s
+        found.append(
+            Gap(begin_s + delay_s, math.inf, begin_s, math.inf, {}, tuple(lost)),
+        )
+    return found
+
+
+def _gap(lost: Sequence[Flight], delay_s: float, then_s: float) -> Gap:
+    begin_s, end_s = lost[0].from_s, lost[-1].until_s
+    from_s, to_s = begin_s + delay_s, end_s + then_s
+    stages = attributed(lost[-1].ended_by, from_s, to_s)
+    # A much shorter way afterwards can bring the next packet before the lost one was due.
+    return Gap(min(from_s, to_s), to_s, begin_s, end_s, stages, tuple(lost))
+
+
+def attributed(cause: Cause | None, from_s: float, to_s: float) -> dict[str, float]:
+    """Seconds by stage between two instants, by the chain of what ended it; what lies after its
+    last instant is propagation."""
+    bounds: list[tuple[float, str]] = []
+    while cause is not None:
+        bounds.append((cause.until_s, cause.stage))
+        cause = cause.before
+    stages: dict[str, float] = {}
+    at_s = from_s
+    for until_s, stage in [*reversed(bounds), (math.inf, "propagation")]:
+        upto_s = min(until_s, to_s)
+        if upto_s > at_s:
+            stages[stage] = stages.get(stage, 0.0) + upto_s - at_s
+            at_s = upto_s
+    return stages

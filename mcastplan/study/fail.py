@@ -1,0 +1,133 @@
+"""One episode of failures: who stops receiving under each scheme, for how long, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mcastplan.converge.failures import failure_rows
+from mcastplan.converge.igp import LinkState
+from mcastplan.converge.timeline import scheme_timeline
+from mcastplan.model.failure import Failure
+from mcastplan.model.scenario import Scenario
+from mcastplan.model.timeline import SchemeTimeline, Timeline
+from mcastplan.study.compare import assumptions, chosen_schemes, context_of
+from mcastplan.study.question import network_of
+from mcastplan.units import counted, show_size, show_time
+
+SCHEMA = "mcastplan.timeline/1"
+# Shorter than any delay that is the network's: what is left of rounding.
+SAME_S = 1e-6
+
+
+def fail(
+    scenario: Scenario,
+    failures: Sequence[Failure],
+    *,
+    progress: Callable[[str, float], None] | None = None,
+) -> Timeline:
+    """Follow ``failures`` through every scheme of the scenario, from its steady state.
+
+    The network is intact and every scheme settled before the first failure. Not modelled: see
+    docs/not-modelled.md.
+    """
+    tell = progress or (lambda what, share: None)
+    tell("routes", 0.0)
+    context = context_of(scenario)
+    igp = LinkState(scenario, context.routes, failures)
+    chosen = chosen_schemes(scenario)
+    rows = []
+    for done, kind in enumerate(chosen):
+        tell(kind.name, (done + 1) / (len(chosen) + 1))
+        rows.append(scheme_timeline(context, kind, igp))
+    tell("done", 1.0)
+    return Timeline(
+        schema=SCHEMA,
+        scenario=scenario.name,
+        assumptions=(*assumptions(context), *_assumptions(scenario)),
+        failures=failure_rows(scenario, failures),
+        preset=scenario.timers.preset,
+        profile=scenario.transport.profile,
+        schemes=tuple(rows),
+        because=tuple(_because(rows)),
+        network=network_of(scenario.topology),
+    )
+
+
+def _assumptions(scenario: Scenario) -> list[str]:
+    return [
+        f"convergence by the {scenario.timers.preset} timers, SPF throttle {scenario.timers.spf};"
+        " one flooding area, no LSA is lost",
+        f"bytes lost are repaired as {scenario.transport.profile} does; a receiver out for over"
+        f" {show_time(scenario.transport.evict_after_s)} is dropped; pulls are TCP",
+    ]
+
+
+def _because(rows: Sequence[SchemeTimeline]) -> list[str]:
+    """The answer, scheme against scheme, in numbers."""
+    alive = [row for row in rows if row.feasible]
+    said = []
+    cut_off = {row.name: sum(len(each.unreachable) for each in row.transfers) for row in alive}
+    if any(cut_off.values()):
+        names = sorted(
+            {name for row in alive for each in row.transfers for name in each.unreachable}
+        )
+        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        said.append(f"{counted(len(names), 'cloud')} cannot be reached any more: {shown}")
+    hit = [row for row in alive if row.worst_outage_s is not None]
+    calm = [row.name for row in alive if row.worst_outage_s is None]
+    if hit:
+        order = sorted(hit, key=lambda row: row.worst_outage_s or 0.0)
+        said.append(
+            "longest outage that ends: "
+            + ", ".join(f"{row.name} {show_time(row.worst_outage_s or 0.0)}" for row in order)
+        )
+        worst = order[-1]
+        stages = _stages(worst)
+        if stages:
+            said.append(
+                f"{worst.name} waits longest for {stages[0][0]} ({show_time(stages[0][1])} of"
+                f" {show_time(worst.worst_outage_s or 0.0)})"
+            )
+    if hit and calm:
+        said.append(f"nobody stops receiving for a time under {', '.join(calm)}")
+    if alive and not hit and not any(cut_off.values()):
+        said.append("no receiver stops receiving under any scheme")
+    for row in alive:
+        late = _delay_s(row)
+        lost = sum(each.lost_bytes for each in row.transfers)
+        if lost > 0 and late is not None:
+            said.append(
+                f"{row.name}: {show_size(lost)} lost by receivers, the last replica ready"
+                f" {show_time(late)} later"
+                if late > 0
+                else f"{row.name}: {show_size(lost)} lost by receivers, no replica ready later"
+            )
+    return said
+
+
+def _stages(row: SchemeTimeline) -> list[tuple[str, float]]:
+    """Stages of the row's longest outage, longest first."""
+    longest = max(
+        (
+            outage
+            for each in row.transfers
+            for cloud in each.clouds
+            for outage in cloud.outages
+            if outage.to_s is not None
+        ),
+        key=lambda outage: (outage.to_s or 0.0) - outage.from_s,
+    )
+    return sorted(longest.stages.items(), key=lambda stage: -stage[1])
+
+
+def _delay_s(row: SchemeTimeline) -> float | None:
+    """How much later the last replica that gets ready both ways is ready [s]."""
+    both = [
+        (cloud.ready_s, cloud.ready_without_s)
+        for each in row.transfers
+        for cloud in each.clouds
+        if cloud.ready_s is not None and cloud.ready_without_s is not None
+    ]
+    if not both:
+        return None
+    return max(ready for ready, _ in both) - max(without for _, without in both)
