@@ -12,7 +12,7 @@ import platform
 from benchmarks.budget import Report
 
 # Whole processes first, while nothing large is loaded beside them.
-PARTS = ("startup", "whole", "files", "trees", "loads", "bier", "curve")
+PARTS = ("startup", "whole", "files", "trees", "loads", "bier", "curve", "sweep")
 
 
 def main() -> None:

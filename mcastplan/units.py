@@ -97,7 +97,7 @@ def show_time(seconds: float) -> str:
     if seconds >= 99.95:
         whole = round(seconds)
         return f"{whole // 60} min {whole % 60} s"
-    if seconds >= 1 or seconds == 0:
+    if seconds >= 0.9995 or seconds == 0:  # 1 s, not 1e+03 ms
         return f"{seconds:.3g} s"
     return f"{seconds * 1000:.3g} ms"
 

@@ -26,6 +26,8 @@ INTERNAL_ERROR = 70
 COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("mcastplan.cli.compare", "command"),
     "plan": ("mcastplan.cli.plan", "command"),
+    "sweep": ("mcastplan.cli.sweep", "command"),
+    "campaign": ("mcastplan.cli.campaign", "command"),
     "report": ("mcastplan.cli.report", "command"),
     "topology": ("mcastplan.cli.topology", "group"),
     "models": ("mcastplan.cli.lists", "models"),

@@ -80,33 +80,47 @@ def engines(json_target: str | None) -> int:
     return 0
 
 
-@click.command("timers", short_help="The control-plane times, their defaults and sources.")
+@click.command("timers", short_help="The control-plane times of each preset, and their sources.")
 @json_option
 def timers(json_target: str | None) -> int:
-    """List the control-plane times a scenario can override, with their defaults and sources."""
+    """List the control-plane times a scenario can override: values by preset, meaning, source."""
     check_target(json_target)
     from mcastplan.model.timers import PRESETS, TIMER_ROWS, Timers
     from mcastplan.units import show_time
 
-    defaults = Timers()
+    presets = {name: Timers.of(name) for name in PRESETS}
+    throttles = {name: each.spf for name, each in presets.items()}
+
+    def view() -> str:
+        cells = [
+            (
+                row.key,
+                *(show_time(getattr(each, row.field)) for each in presets.values()),
+                f"{row.meaning} [{row.source}]",
+            )
+            for row in TIMER_ROWS
+        ]
+        used = ", ".join(f"{name} {throttle}" for name, throttle in throttles.items())
+        notes = [f"spf, the SPF throttle: {used}"]
+        return _table(("timer", *PRESETS, "what it is [source]"), cells, text=True, notes=notes)
+
     rows = [
         {
             "key": row.key,
-            "default_s": getattr(defaults, row.field),
+            "default_s": getattr(presets["tuned"], row.field),
+            "presets_s": {name: getattr(each, row.field) for name, each in presets.items()},
             "meaning": row.meaning,
             "source": row.source,
         }
         for row in TIMER_ROWS
     ]
-
-    def view() -> str:
-        cells = [
-            (row.key, show_time(getattr(defaults, row.field)), f"{row.meaning} [{row.source}]")
-            for row in TIMER_ROWS
-        ]
-        return _table(("timer", "default", "what it is [source]"), cells, text=True)
-
-    deliver({"schema": "mcastplan.timers/1", "presets": PRESETS, "timers": rows}, json_target, view)
+    result = {
+        "schema": "mcastplan.timers/1",
+        "presets": PRESETS,
+        "spf": throttles,
+        "timers": rows,
+    }
+    deliver(result, json_target, view)
     return 0
 
 

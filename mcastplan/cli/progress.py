@@ -52,7 +52,13 @@ class _Bar:
 
     def show(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         with self._lock:
             if self._closed:
@@ -61,6 +67,8 @@ class _Bar:
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 TimeElapsedColumn(),
+                TextColumn("left:"),
+                TimeRemainingColumn(),
                 console=Console(stderr=True, markup=False, highlight=False),
                 transient=True,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 
 import msgspec
 
@@ -14,7 +14,6 @@ from mcastplan.model.change import Transition, Update
 from mcastplan.model.plan import Demand, ReplicationPlan
 from mcastplan.model.topology import Node
 from mcastplan.schemes.base import Igp, Scheme, demand
-from mcastplan.underlay.routes import IgpRoutes
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -56,7 +55,7 @@ def play(context: Context, scheme: Scheme, igp: Igp, plans: Plans) -> Episode:
 
     Raises `InfeasibleError` where the scheme does not model its transitions.
     """
-    after = [demand_after(context, igp.after, each) for each, _ in plans]
+    after = [demand_after(context, igp, each) for each, _ in plans]
     transitions = scheme.transition(igp, plans, after)
     carried = []
     for (each, plan), transition in zip(plans, transitions, strict=True):
@@ -68,18 +67,19 @@ def play(context: Context, scheme: Scheme, igp: Igp, plans: Plans) -> Episode:
     return Episode(scheme, igp, tuple(carried), tuple(updates))
 
 
-def demand_after(context: Context, routes: IgpRoutes, before: Demand) -> Demand:
-    """What is left of a demand on other routes; who was unreachable stays so."""
+def demand_after(context: Context, igp: Igp, before: Demand) -> Demand:
+    """What is left of a demand after the last event; who was unreachable stays so."""
     scenario = context.scenario
     transfer = next(each for each in scenario.transfers if each.name == before.transfer)
-    now = demand(scenario, routes, transfer)
+    now = demand(scenario, igp.after, transfer)
     served = {name for name, _, _ in before.clouds}
     unreachable = {*before.unreachable, *now.unreachable}
+    unreachable |= {name for name, pe, _ in before.clouds if _dead(igp, pe)}
     return msgspec.structs.replace(
         now.only(served - unreachable), unreachable=tuple(sorted(unreachable))
     )
 
 
-def worst_gap(found: Sequence[Gap]) -> float:
-    """Seconds without packets, all gaps together; infinite where one does not end."""
-    return sum(gap.to_s - gap.from_s for gap in found)
+def _dead(igp: Igp, node: Node) -> bool:
+    spans = igp.node_down(node)
+    return bool(spans) and spans[-1][1] == math.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 
 import msgspec
 
@@ -26,13 +26,14 @@ from mcastplan.model.topology import Arc, Graph, Node
 from mcastplan.schemes.base import Igp, Scheme
 
 NODE_DOWN = "the router itself is down"
+_NONE: frozenset[Node] = frozenset()
 _DEAD = Hop(drops=(NODE_DOWN,))
 
 
 class _State:
     """What one node forwards by between two instants; plays the plan for `step`."""
 
-    __slots__ = ("_changed", "_plan", "alive", "memo", "routes")
+    __slots__ = ("_changed", "_plan", "alive", "routes")
 
     def __init__(
         self,
@@ -45,7 +46,6 @@ class _State:
         self._changed = changed
         self.routes = routes
         self.alive = alive
-        self.memo: dict[tuple[Arc | None, Hashable], Hop] = {}
 
     def entry(self, node: Node, key: Key) -> Entry | None:
         changed, entries = self._changed, self._plan.entries
@@ -57,13 +57,6 @@ class _State:
         return None
 
 
-class Watched(msgspec.Struct, frozen=True):
-    """Receiving PEs of interest, and every node that a copy for them may pass by its entries."""
-
-    receivers: frozenset[Node]
-    live: frozenset[Node]
-
-
 class _Course(msgspec.Struct):
     """A node over time: its state from ``at_s[i - 1]`` to ``at_s[i]`` is ``states[i]``."""
 
@@ -72,11 +65,19 @@ class _Course(msgspec.Struct):
     states: list[_State]
 
 
+class _Hops(msgspec.Struct):
+    """What a node does with one packet over time: ``hops[i]`` until ``at_s[i]``, each another than
+    the one before."""
+
+    at_s: list[float]
+    causes: list[Cause]
+    hops: list[Hop]
+
+
 class Forwarding:
     """`mcastplan.dataplane.flight.Moving` for one transfer: the plan before, then the updates.
 
-    Nodes are worked out when a packet meets them. With ``watched``, only what can concern some
-    receivers is followed: their own copies, and entries' branches that lead to ``live`` nodes.
+    Nodes are worked out when a packet of a key meets them.
     """
 
     def __init__(
@@ -85,10 +86,8 @@ class Forwarding:
         igp: Igp,
         plan: ReplicationPlan,
         updates: Iterable[Update],
-        watched: Watched | None = None,
     ) -> None:
         self.graph: Graph = igp.graph
-        self._watched = watched
         self._scheme, self._igp, self._plan = scheme, igp, plan
         self._updates: dict[Node, list[Update]] = {}
         self._imposed: list[Update] = []
@@ -97,25 +96,34 @@ class Forwarding:
                 self._imposed.append(update)
             else:
                 self._updates.setdefault(update.node, []).append(update)
-        self._courses: dict[Node, _Course] = {}
+        self._courses: dict[tuple[Node, Key], _Course] = {}
+        self._hops: dict[tuple[Node, Arc | None, Hashable], _Hops] = {}
 
     def hop(
         self, node: Node, at_s: float, arrived: Arc | None, packet: Hashable
     ) -> tuple[Hop, float, Cause | None]:
-        course = self._courses.get(node) or self._course(node)
-        place = bisect_right(course.at_s, at_s + INSTANT_S)
-        state = course.states[place]
-        found = state.memo.get((arrived, packet))
+        found = self._hops.get((node, arrived, packet))
         if found is None:
-            found = _DEAD
-            if state.alive:
-                found = step(state, state.routes, node, arrived, packet)
-                if self._watched is not None:
-                    found = _narrowed(self.graph, found, self._watched.live)
-            state.memo[arrived, packet] = found
-        if place == len(course.at_s):
-            return found, math.inf, None
-        return found, course.at_s[place], course.causes[place]
+            found = self._hops[node, arrived, packet] = self._over_time(node, arrived, packet)
+        place = bisect_right(found.at_s, at_s + INSTANT_S)
+        if place == len(found.at_s):
+            return found.hops[place], math.inf, None
+        return found.hops[place], found.at_s[place], found.causes[place]
+
+    def _over_time(self, node: Node, arrived: Arc | None, packet: Hashable) -> _Hops:
+        """Changes of the node that are none for this packet are left out."""
+        key = _key(packet)
+        course = self._courses.get((node, key)) or self._course(node, key)
+        found = _Hops([], [], [])
+        for place, state in enumerate(course.states):
+            hop = step(state, state.routes, node, arrived, packet) if state.alive else _DEAD
+            if place:
+                if hop == found.hops[-1]:
+                    continue
+                found.at_s.append(course.at_s[place - 1])
+                found.causes.append(course.causes[place - 1])
+            found.hops.append(hop)
+        return found
 
     def crosses(self, arc: Arc, at_s: float) -> tuple[bool, float, Cause | None]:
         """A packet is lost if the arc is down at any time while it is on it."""
@@ -133,8 +141,6 @@ class Forwarding:
         """What enters the network for a packet of ``flow`` at ``at_s``, until when, and what ends
         that."""
         found = [start for key in flow.keys for start in self._plan.imposed_by_key.get(key, ())]
-        if self._watched is not None:
-            found = _for(found, self._watched.receivers)
         for update in self._imposed:
             assert update.impose is not None
             if at_s + INSTANT_S < update.at_s:
@@ -142,14 +148,18 @@ class Forwarding:
             found = [(update.node, packet) for packet in update.impose]
         return found, math.inf, None
 
-    def entry(self, node: Node, key: Key, at_s: float) -> Entry | None:
-        """The node's entry then."""
-        course = self._courses.get(node) or self._course(node)
-        return course.states[bisect_right(course.at_s, at_s + INSTANT_S)].entry(node, key)
-
-    def _course(self, node: Node) -> _Course:
+    def _course(self, node: Node, key: Key) -> _Course:
+        """Of what concerns packets of one key: state of others is no news for them."""
         igp = self._igp
-        own = [*self._scheme.forwarding(igp, node), *self._updates.get(node, ())]
+        keys = self._plan.match.get(key, (key,))
+        own = [
+            *self._scheme.forwarding(igp, node),
+            *(
+                update
+                for update in self._updates.get(node, ())
+                if update.entry is not None and update.entry[0] in keys
+            ),
+        ]
         changes: list[tuple[float, int, Update | bool, Cause]] = [
             (update.at_s, 1, update, update.cause) for update in own
         ]
@@ -176,35 +186,62 @@ class Forwarding:
                 course.at_s.append(at_s)
                 course.causes.append(cause)
                 course.states.append(state)
-        self._courses[node] = course
+        self._courses[node, key] = course
         return course
 
 
-def _for(
-    starts: list[tuple[Node, Packet]], receivers: frozenset[Node]
-) -> list[tuple[Node, Packet]]:
-    """Imposed packets cut down to these receivers."""
-    found: list[tuple[Node, Packet]] = []
-    for node, packet in starts:
+def _key(packet: Hashable) -> Key:
+    while isinstance(packet, Detour):
+        packet = packet.packet
+    return packet.key if isinstance(packet, Steer) else packet
+
+
+class Narrowed:
+    """What of a `Forwarding` can concern one receiver of one flow: its own copies of packets that
+    name their receivers, and branches of entries that lead to nodes ``live`` for their key."""
+
+    def __init__(
+        self, whole: Forwarding, receiver: Node, live: Mapping[Key, frozenset[Node]]
+    ) -> None:
+        self.graph = whole.graph
+        self._whole, self._receiver, self._live = whole, receiver, live
+        self._memo: dict[int, Hop] = {}  # by identity: the whole keeps its hops
+        self._starts: dict[float, list[tuple[Node, Packet]]] = {}  # by their end
+        self.crosses = whole.crosses
+
+    def hop(
+        self, node: Node, at_s: float, arrived: Arc | None, packet: Hashable
+    ) -> tuple[Hop, float, Cause | None]:
+        hop, until_s, cause = self._whole.hop(node, at_s, arrived, packet)
+        found = self._memo.get(id(hop))
+        if found is None:
+            kept = tuple(copy for copy in hop.out if self._leads(*copy))
+            found = hop if len(kept) == len(hop.out) else Hop(kept, hop.delivered, hop.drops)
+            self._memo[id(hop)] = found
+        return found, until_s, cause
+
+    def starts(
+        self, flow: Flow, at_s: float
+    ) -> tuple[list[tuple[Node, Packet]], float, Cause | None]:
+        starts, until_s, cause = self._whole.starts(flow, at_s)
+        found = self._starts.get(until_s)
+        if found is None:
+            found = self._starts[until_s] = [
+                start for start in map(self._mine, starts) if start is not None
+            ]
+        return found, until_s, cause
+
+    def _mine(self, start: tuple[Node, Packet]) -> tuple[Node, Packet] | None:
+        node, packet = start
         if isinstance(packet, Steer) and not packet.lookup:
-            dests = tuple(dest for dest in packet.dests if dest in receivers)
-            if not dests:
-                continue
-            if len(dests) < len(packet.dests):
-                packet = msgspec.structs.replace(packet, dests=dests)
-        found.append((node, packet))
-    return found
+            if self._receiver not in packet.dests:
+                return None
+            packet = msgspec.structs.replace(packet, dests=(self._receiver,))
+        return node, packet
 
-
-def _narrowed(graph: Graph, hop: Hop, live: frozenset[Node]) -> Hop:
-    """Without the branches of entries that lead to no ``live`` node."""
-    out = []
-    for arc, packet in hop.out:
-        inner = packet.packet if isinstance(packet, Detour) else packet
-        if isinstance(inner, Steer):
-            leads = not inner.lookup or not live.isdisjoint(inner.dests)
-        else:
-            leads = graph.head[arc] in live
-        if leads:
-            out.append((arc, packet))
-    return Hop(tuple(out), hop.delivered, hop.drops)
+    def _leads(self, arc: Arc, packet: Packet) -> bool:
+        while isinstance(packet, Detour):
+            packet = packet.packet
+        if not isinstance(packet, Steer):
+            return self.graph.head[arc] in self._live.get(packet, ())
+        return not packet.lookup or not self._live.get(packet.key, _NONE).isdisjoint(packet.dests)

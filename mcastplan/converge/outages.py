@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mcastplan.converge.moving import Forwarding
+from mcastplan.converge.moving import Forwarding, Narrowed
 from mcastplan.dataplane.flight import Flight, fly
 from mcastplan.dataplane.walk import MAX_TTL
 from mcastplan.model.change import Cause
@@ -31,7 +31,7 @@ class Gap(msgspec.Struct, frozen=True):
     flights: tuple[Flight, ...]
 
 
-def flights(forwarding: Forwarding, flow: Flow) -> list[Flight]:
+def flights(forwarding: Forwarding | Narrowed, flow: Flow) -> list[Flight]:
     """A packet of ``flow`` at all times, in order: from minus to plus infinity, no two neighbours
     the same."""
     found: list[Flight] = []

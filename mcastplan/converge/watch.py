@@ -7,15 +7,17 @@ nodes that their copies can meet.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from mcastplan.converge.episode import demand_after
-from mcastplan.converge.moving import Forwarding, Watched
+from mcastplan.converge.moving import Forwarding, Narrowed
 from mcastplan.converge.outages import flights, gaps
+from mcastplan.converge.reach import BranchesError, Reach
 from mcastplan.dataplane.walk import walk_plan
 from mcastplan.evaluate.scheme import Context, Installed
-from mcastplan.model.change import Update
-from mcastplan.model.plan import Flow, ReplicationPlan, Steer
+from mcastplan.model.change import Transition
+from mcastplan.model.plan import Key, ReplicationPlan, Steer
 from mcastplan.model.topology import Arc, Graph, Node
 from mcastplan.schemes.base import Igp
 
@@ -35,35 +37,37 @@ class Watch:
         if not any(concerned):
             return None, 0.0
         scheme, plans = self._installed.scheme, self._installed.plans
-        after = [demand_after(self._context, igp.after, each) for each, _ in plans]
+        after = [demand_after(self._context, igp, each) for each, _ in plans]
         lasting: list[float] = []
         transitions = scheme.transition(igp, plans, after)
-        for (_, plan), transition, receivers in zip(plans, transitions, concerned, strict=True):
-            live = _live(igp.graph, (plan, transition.after), transition.updates, receivers)
-            watched = Watched(receivers, live)
-            forwarding = Forwarding(scheme, igp, plan, transition.updates, watched)
+        for place, transition in enumerate(transitions):
+            plan = plans[place][1]
+            forwarding = Forwarding(scheme, igp, plan, transition.updates)
+            passed = _Passed(igp.graph, self._ways[place].above, transition)
             for flow in plan.flows:
-                mine = receivers.intersection(flow.receivers)
-                if mine:
-                    lasting += _lasting(forwarding, flow, sorted(mine))
+                for pe in sorted(concerned[place].intersection(flow.receivers)):
+                    moving = Narrowed(forwarding, pe, passed.for_(pe))
+                    try:
+                        lasting += Reach(moving, pe, self._ways[place].most_hops).gaps(flow)
+                    except BranchesError:
+                        course = flights(moving, flow)
+                        lasting += (gap.to_s - gap.from_s for gap in gaps(course, pe))
         ended = [seconds for seconds in lasting if seconds < math.inf]
         return max(ended, default=None), math.fsum(ended)
-
-
-def _lasting(forwarding: Forwarding, flow: Flow, receivers: Sequence[Node]) -> list[float]:
-    course = flights(forwarding, flow)
-    return [gap.to_s - gap.from_s for node in receivers for gap in gaps(course, node)]
 
 
 class _Ways:
     """Arcs of a steady plan, and the receiving PEs behind each."""
 
     def __init__(self, context: Context, plan: ReplicationPlan) -> None:
+        self.above = above(context.routes.graph, plan)
+        self.most_hops = 0
         self._everyone = frozenset(node for flow in plan.flows for node in flow.receivers)
         self._behind: dict[Arc, set[Node]] = {}
         graph = context.routes.graph
         for flow in plan.flows:
             walked = walk_plan(plan, context.routes, flow)
+            self.most_hops = max(self.most_hops, len(walked.copies))
             into: dict[Node, list[Arc]] = {}
             for arc in walked.copies:
                 into.setdefault(graph.head[arc], []).append(arc)
@@ -102,27 +106,46 @@ def _above(graph: Graph, into: dict[Node, list[Arc]], node: Node) -> set[Arc]:
     return found
 
 
-def _live(
-    graph: Graph,
-    plans: Iterable[ReplicationPlan],
-    updates: Iterable[Update],
-    receivers: Iterable[Node],
-) -> frozenset[Node]:
-    """Nodes whose entries lead to a receiver before or after, and all whose entries change."""
-    live = {update.node for update in updates}
-    receivers = list(receivers)
-    for plan in plans:
-        parent: dict[Node, list[Node]] = {}
-        for (node, _), entry in plan.entries.items():
-            for branch in entry.out:
-                heads = branch.dests if isinstance(branch, Steer) else (graph.head[branch],)
-                for head in heads:
-                    parent.setdefault(head, []).append(node)
-        todo, seen = list(receivers), set(receivers)
-        while todo:
-            for node in parent.get(todo.pop(), ()):
-                if node not in seen:
-                    seen.add(node)
-                    todo.append(node)
-        live |= seen
-    return frozenset(live)
+class _Passed:
+    """Nodes that a copy for one receiver may pass by their entries: those above it before and
+    after, and those that change what they hold for a key of before (a Join passed by)."""
+
+    def __init__(self, graph: Graph, before: Above, transition: Transition) -> None:
+        self._maps = before, above(graph, transition.after)
+        old = before.keys_of
+        self._changed = {
+            update.node
+            for update in transition.updates
+            if update.entry is not None and update.entry[1] is not None and update.entry[0] in old
+        }
+
+    def for_(self, receiver: Node) -> dict[Key, frozenset[Node]]:
+        """By key: a tree instance has its own nodes."""
+        found: dict[Key, set[Node]] = {}
+        for each in self._maps:
+            seen, todo = {receiver}, [receiver]
+            while todo:
+                for node in each.parents.get(todo.pop(), ()):
+                    if node not in seen:
+                        todo.append(node)
+                        seen.add(node)
+            for key in each.keys_of:
+                found.setdefault(key, set(self._changed)).update(seen)
+        return {key: frozenset(nodes) for key, nodes in found.items()}
+
+
+class Above(msgspec.Struct, frozen=True):
+    """Nodes whose entries lead to a node, by that node; the keys of all entries."""
+
+    parents: dict[Node, list[Node]]
+    keys_of: frozenset[Key]
+
+
+def above(graph: Graph, plan: ReplicationPlan) -> Above:
+    parents: dict[Node, list[Node]] = {}
+    for (node, _), entry in plan.entries.items():
+        for branch in entry.out:
+            heads = branch.dests if isinstance(branch, Steer) else (graph.head[branch],)
+            for head in heads:
+                parents.setdefault(head, []).append(node)
+    return Above(parents, frozenset(key for _, key in plan.entries))

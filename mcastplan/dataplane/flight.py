@@ -71,6 +71,56 @@ class Flight(msgspec.Struct, frozen=True):
         )
 
 
+# Node, arc the copy came on, packet, seconds under way.
+_Place = tuple[Node, Arc | None, Hashable, float]
+
+
+class _Lone:
+    """A packet that forwards as one copy, hop after hop: where it has been, to tell that it loops,
+    and how many laps it will do before anything changes."""
+
+    def __init__(self) -> None:
+        self._been: dict[tuple[Node, Arc | None, Hashable], tuple[int, float]] = {}
+        self._until_s: list[float] = []  # by hop: until when its answer holds, in emission time
+        self._lap: tuple[int, float] = 0, 0.0
+
+    def note(self, wave: Mapping[_Place, int], until_s: float, plain: bool) -> None:
+        """One hop done. Where copies part, or one is delivered or dropped, all starts anew."""
+        if not plain:
+            self._been.clear()
+            self._until_s.clear()
+            return
+        ((node, arrived, packet, away_s),) = wave
+        self._been[node, arrived, packet] = len(self._until_s), away_s
+        self._until_s.append(until_s)
+
+    def laps(self, wave: Mapping[_Place, int]) -> bool:
+        """Whether the packet has been at this place before."""
+        if not self._until_s:
+            return False
+        ((node, arrived, packet, away_s),) = wave
+        before = self._been.get((node, arrived, packet))
+        if before is None:
+            return False
+        self._lap = len(self._until_s) - before[0], away_s - before[1]
+        return True
+
+    def ahead(
+        self, wave: Mapping[_Place, int], at_s: float, ttl: int
+    ) -> tuple[dict[_Place, int], int]:
+        """The packet after as many whole laps as nothing changes in, and hops that took; the lap
+        after those, or the end of its TTL, is walked."""
+        hops, lap_s = self._lap
+        most = max(0, ttl // hops - 1)
+        spare_s = min(self._until_s[-hops:]) - at_s
+        if lap_s > 0 and spare_s < most * lap_s:
+            most = max(0, int(spare_s / lap_s) - 1)
+        self._been.clear()
+        self._until_s.clear()
+        (((node, arrived, packet, away_s), count),) = wave.items()
+        return {(node, arrived, packet, away_s + most * lap_s): count}, most * hops
+
+
 def fly(
     moving: Moving,
     starts: Iterable[tuple[Node, Hashable]],
@@ -85,24 +135,31 @@ def fly(
     reached, or after ``ttl`` hops. Not modelled: queues, and the load that loops put on links: the
     same packet on the same arc again, at another time, is not counted in ``copies``.
     """
-    graph = moving.graph
-    head, delay_s = graph.head, graph.delay_s
+    head, delay_s = moving.graph.head, moving.graph.delay_s
     arrivals: dict[Node, tuple[int, float]] = {}
     copies: dict[Arc, int] = {}
     headers: dict[Arc, int] = {}
     drops: dict[Drop, None] = {}
     crossed: dict[tuple[Arc, Hashable], int] = {}
-    # (node, arc it came on, packet, seconds under way) -> copies
-    wave: dict[tuple[Node, Arc | None, Hashable, float], int] = {}
+    wave: dict[_Place, int] = {}
     for node, packet in starts:
         wave[node, None, packet, 0.0] = wave.get((node, None, packet, 0.0), 0) + 1
-    for _ in range(ttl + 1):
-        ahead: dict[tuple[Node, Arc | None, Hashable, float], int] = {}
+    lone = _Lone()
+    hops = 0
+    while wave and hops <= ttl:
+        if len(wave) == 1 and lone.laps(wave):
+            wave, more = lone.ahead(wave, at_s, ttl - hops)
+            hops += more
+        ahead: dict[_Place, int] = {}
+        before_s = until_s
+        until_s = math.inf
         for (node, arrived, packet, away_s), count in wave.items():
             here_s = at_s + away_s
             hop, holds_s, cause = moving.hop(node, here_s, arrived, packet)
             if holds_s - away_s < until_s:
-                until_s, ended_by = holds_s - away_s, cause
+                until_s = holds_s - away_s
+                if until_s < before_s:
+                    ended_by = cause
             if hop.delivered:
                 before, first_s = arrivals.get(node, (0, away_s))
                 arrivals[node] = before + hop.delivered * count, min(first_s, away_s)
@@ -117,15 +174,19 @@ def fly(
                     headers[arc] = headers.get(arc, 0) + getattr(copy, "header_bytes", 0) * more
                 there, holds_s, cause = moving.crosses(arc, here_s)
                 if holds_s - away_s < until_s:
-                    until_s, ended_by = holds_s - away_s, cause
+                    until_s = holds_s - away_s
+                    if until_s < before_s:
+                        ended_by = cause
                 if there:
                     place = head[arc], arc, copy, away_s + delay_s[arc]
                     ahead[place] = ahead.get(place, 0) + count
                 else:
                     drops[Drop(node, arc, LINK_DOWN, _dests(copy))] = None
+        plain = len(wave) == len(ahead) == len(hop.out) == 1 and not (hop.delivered or hop.drops)
+        lone.note(wave, until_s, plain)
+        until_s = min(until_s, before_s)
         wave = ahead
-        if not wave:
-            break
+        hops += 1
     for node, _, packet, _ in wave:
         drops[Drop(node, None, EXPIRED, _dests(packet))] = None
     return Flight(at_s, until_s, ended_by, arrivals, copies, headers, tuple(drops))

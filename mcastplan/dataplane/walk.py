@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 import msgspec
 
 from mcastplan.dataplane.fold import Load
-from mcastplan.dataplane.step import step
+from mcastplan.dataplane.step import WRONG_INTERFACE, step
 from mcastplan.model.plan import Flow, Hop, Native, ReplicationPlan, Routes, Table
 from mcastplan.model.topology import Arc, Graph, Node
 
@@ -97,9 +97,9 @@ def walk_tables(graph: Graph, table: Callable[[Node], Table], origin: Node, flow
     return walk(graph, hop, [(origin, Native(flow.name))])
 
 
-def faults(graph: Graph, flow: Flow, found: Walk) -> tuple[str, ...]:
+def faults(graph: Graph, flow: Flow, found: Walk, spares: bool = False) -> tuple[str, ...]:
     """What is wrong with a walk in steady state, in words; empty when every receiving PE got the
-    packet exactly once, nobody else did, and nothing was dropped."""
+    packet exactly once, nobody else did, and nothing was dropped. ``spares``: but by RPF checks."""
     said = []
     names = graph.names
     wanted = set(flow.receivers)
@@ -113,5 +113,11 @@ def faults(graph: Graph, flow: Flow, found: Walk) -> tuple[str, ...]:
         f"{names[node]} receives and is no receiver"
         for node in sorted(set(found.delivered) - wanted)
     ]
-    said += sorted({f"dropped at {names[node]}: {reason}" for node, reason in found.drops})
+    said += sorted(
+        {
+            f"dropped at {names[node]}: {reason}"
+            for node, reason in found.drops
+            if not (spares and reason == WRONG_INTERFACE)
+        }
+    )
     return tuple(said)

@@ -1,7 +1,8 @@
 """From the last byte to the first answered request, replica by replica.
 
 Stages are seconds on the critical path; what runs behind another stage is in ``overlapped``. Not
-modelled: replicas of one site that compete for disk or PCIe, failures to start, autoscalers.
+modelled: replicas of one site that compete for disk or PCIe, failures to start, autoscalers; which
+shards a repair is for (streamed loading takes them to arrive evenly until its end).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ NO_ENGINE = EngineProfile("none")
 def replica_groups(
     cloud: Cloud,
     transfer: Transfer,
-    pulls: Sequence[tuple[int, float]],
+    pulls: Sequence[tuple[int, float] | tuple[int, float, float]],
     *,
     provision_s: float,
     setup_s: float,
@@ -29,17 +30,18 @@ def replica_groups(
 ) -> tuple[ReplicaGroup, ...]:
     """Replicas of one cloud, in runs that are ready at the same instant.
 
-    ``pulls`` are (replicas, transfer [s]) in their order where ``direct``: every replica pulled its
-    own copy, nothing fans out. Otherwise they hold one number, of the site's one copy; ``cached``,
-    it is stored, then all replicas fetch it at once. Payload bytes on the fabric, no headers.
+    ``pulls`` are (replicas, transfer [s], repair after it [s], if any) in their order where
+    ``direct``: every replica pulled its own copy, nothing fans out. Otherwise they hold one pull,
+    of the site's one copy; ``cached``, it is stored, then all replicas fetch it at once. Payload
+    bytes on the fabric, no headers.
     """
-    if not direct:
-        pulls = [(cloud.replicas, seconds) for _, seconds in pulls]
     groups: list[ReplicaGroup] = []
     first = 0
-    for count, transfer_s in pulls:
+    for pull in pulls:
+        count = pull[0] if direct else cloud.replicas
+        repair_s = pull[2] if len(pull) == 3 else 0.0
         stages, overlapped = _stages(
-            cloud, transfer, provision_s, setup_s, transfer_s, direct, cached
+            cloud, transfer, provision_s, setup_s, pull[1], repair_s, direct, cached
         )
         ready_s = stages.total()
         assert math.isfinite(ready_s)
@@ -58,27 +60,30 @@ def _stages(
     provision_s: float,
     setup_s: float,
     transfer_s: float,
+    repair_s: float,
     direct: bool,
     cached: bool,
 ) -> tuple[Stages, Stages]:
     """(stages, what they hide) of one replica."""
     bits = transfer.size_bytes * BITS_PER_BYTE
+    here_s = transfer_s + repair_s
     if direct:
         fan_out = 0.0
     elif cached:
         fan_out = cloud.replicas * bits / cloud.fabric_bps
     else:
-        fan_out = max(0.0, bits / cloud.fabric_bps - transfer_s)
+        fan_out = max(0.0, bits / cloud.fabric_bps - here_s)
     engine = cloud.engine or NO_ENGINE
     verify_all, load_all = bits / engine.verify_bps, bits / engine.load_bps
     verify, load = verify_all, load_all
     if transfer.load == "streamed":
-        arrival_s = fan_out if cached and not direct else transfer_s + fan_out
+        arrival_s = fan_out if cached and not direct else here_s + fan_out
         verify, load = streamed(arrival_s, verify_all, load_all, transfer.shards)
     stages = Stages(
         provision=provision_s,
         setup=setup_s,
         transfer=transfer_s,
+        repair=repair_s,
         fan_out=fan_out,
         verify=verify,
         load=load,

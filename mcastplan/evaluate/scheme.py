@@ -19,6 +19,7 @@ from mcastplan.model.results import (
     CloudResult,
     LinkLoad,
     NodeState,
+    ReplicaGroup,
     SchemeResult,
     Totals,
     TransferBound,
@@ -65,7 +66,7 @@ class Installed(msgspec.Struct, frozen=True):
 def install(context: Context, kind: type[Scheme]) -> Installed:
     """Raises `InfeasibleError` where a limit of the scheme, the MTU or the state limit is met."""
     scheme = kind(context.scenario, context.routes)
-    plans = [_served(context, scheme, each) for each in context.demands]
+    plans = [served(context, scheme, each) for each in context.demands]
     for _, plan in plans:
         payload_bytes(context.scenario.mtu, plan)
     state = scheme.state(context.routes, plans)
@@ -77,7 +78,7 @@ def install(context: Context, kind: type[Scheme]) -> Installed:
     return Installed(scheme, plans, state)
 
 
-def _served(context: Context, scheme: Scheme, demand: Demand) -> tuple[Demand, ReplicationPlan]:
+def served(context: Context, scheme: Scheme, demand: Demand) -> tuple[Demand, ReplicationPlan]:
     """The plan for those receivers that background leaves a way to; the others become unreachable.
 
     Without them the scheme plans anew, and its tree may meet another full arc: until none does.
@@ -115,7 +116,7 @@ def evaluate_scheme(context: Context, kind: type[Scheme], verify: bool) -> Schem
         check(context, installed)
     scheme, plans, state = installed.scheme, installed.plans, installed.state
     planned = [
-        _planned(context, scheme, transfer, demand, plan)
+        planned_push(context, scheme, transfer, demand, plan)
         for transfer, (demand, plan) in zip(context.scenario.transfers, plans, strict=True)
     ]
     pushes, fluid = run(context.space, planned)
@@ -156,7 +157,8 @@ def check(context: Context, installed: Installed) -> None:
         for flow, load in zip(plan.flows, summed, strict=True):
             by_plan = walk_plan(plan, context.routes, flow)
             by_tables = walk_tables(graph, table, demand.origin, flow)
-            said = faults(graph, flow, by_plan) or faults(graph, flow, by_tables)
+            said = faults(graph, flow, by_plan, plan.spares)
+            said = said or faults(graph, flow, by_tables, plan.spares)
             if not said and by_tables != by_plan:
                 said = ("the rendered tables forward otherwise than the plan",)
             if not said and load != by_plan.load():
@@ -165,9 +167,10 @@ def check(context: Context, installed: Installed) -> None:
                 raise AssertionError(f"{scheme.name}, {flow.name}: {'; '.join(said)}")
 
 
-def _planned(
+def planned_push(
     context: Context, scheme: Scheme, transfer: Transfer, demand: Demand, plan: ReplicationPlan
 ) -> Planned:
+    """The transfer as it will run: loads, and what precedes the first byte."""
     scenario = context.scenario
     terms = scheme.setup(context.routes, demand, plan) if transfer.receivers == "new" else {}
     return Planned(
@@ -181,28 +184,39 @@ def _planned(
     )
 
 
+def cold_start(
+    context: Context,
+    kind: type[Scheme],
+    planned: Planned,
+    name: str,
+    pulls: Sequence[tuple[int, float] | tuple[int, float, float]],
+) -> tuple[ReplicaGroup, ...]:
+    """Replicas of one cloud under one scheme; ``pulls`` as for `replica_groups`."""
+    scenario, unicast = context.scenario, kind.name == "unicast"
+    cloud = scenario.cloud[name]
+    return replica_groups(
+        cloud,
+        planned.transfer,
+        pulls,
+        provision_s=planned.provision_s,
+        setup_s=sum(planned.setup_terms.values()),
+        direct=unicast and scenario.schemes.unicast.per == "replica",
+        cached=unicast or cloud.fanout == "cache",
+    )
+
+
 def _transfer_result(
     context: Context, kind: type[Scheme], push: Push, bound: TransferBound, reached: frozenset[str]
 ) -> TransferResult:
     """``reached``: clouds that the bound covers."""
-    scenario, planned = context.scenario, push.planned
-    transfer, demand = planned.transfer, planned.demand
+    planned = push.planned
+    demand = planned.demand
     completion = push.completion_s
     setup_s = sum(planned.setup_terms.values())
-    unicast = kind.name == "unicast"
-    clouds = []
-    for name, pulls in push.pulls.items():
-        cloud = scenario.cloud[name]
-        groups = replica_groups(
-            cloud,
-            transfer,
-            pulls,
-            provision_s=planned.provision_s,
-            setup_s=setup_s,
-            direct=unicast and scenario.schemes.unicast.per == "replica",
-            cached=unicast or cloud.fanout == "cache",
-        )
-        clouds.append(CloudResult(name, push.done_s(name), groups))
+    clouds = [
+        CloudResult(name, push.done_s(name), cold_start(context, kind, planned, name, pulls))
+        for name, pulls in push.pulls.items()
+    ]
     ratio = None
     # A cloud that background cuts off from this scheme alone is in the bound, not in completion.
     if completion and bound.bound_s and reached == set(push.pulls):

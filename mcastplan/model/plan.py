@@ -85,6 +85,8 @@ class ReplicationPlan(msgspec.Struct, frozen=True, dict=True):
     entries: Mapping[tuple[Node, Key], Entry]
     match: Mapping[Key, tuple[Key, ...]] = {}
     inner_bytes: int = 28  # IPv4 20 + UDP 8
+    tree: tuple[Arc, ...] = ()  # a controller's tree; `entries` are made from it
+    spares: bool = False  # second copies run in advance, up to an RPF check (MoFRR)
 
     def entry(self, node: Node, key: Key) -> Entry | None:
         """What ``node`` matches for a packet's ``key``; None without state."""

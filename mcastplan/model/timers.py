@@ -182,7 +182,7 @@ TIMER_ROWS: tuple[TimerRow, ...] = (
     ),
     TimerRow(
         "spf_hold",
-        "frr-throttle: initial hold time between two SPFs, doubled by events during it",
+        "frr-throttle: hold time after an SPF; each SPF due to events during it adds as much again",
         "FRR ospfd 'timers throttle spf 0 50 5000'; lab: 50 200 5000",
     ),
     TimerRow(

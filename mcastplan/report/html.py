@@ -12,22 +12,15 @@ import hashlib
 from importlib.resources import files
 
 from mcastplan import __version__
-from mcastplan.model.results import Comparison
-from mcastplan.report.answer import answer, headline
-from mcastplan.report.bits import bits
-from mcastplan.report.closing import asked, closing
-from mcastplan.report.costs import costs
-from mcastplan.report.curves import curves
-from mcastplan.report.linkmap import linkmap
 from mcastplan.report.markup import esc
-from mcastplan.report.stages import stages
-from mcastplan.report.tables import tables
+from mcastplan.report.saved import Result, kind_of
 
-CHAPTERS = (answer, tables, curves, stages, linkmap, costs, bits, asked, closing)
+_COASTLINES = " Coastlines: Natural Earth, by way of world-atlas."
 
 
-def render_html(result: Comparison) -> str:
+def render_html(result: Result) -> str:
     """The page as text."""
+    kind = kind_of(result)
     style, script = _asset("report.css"), _asset("report.js")
     # A numeric character reference would be text inside <script> and <style>: none is needed.
     assert "</" not in script
@@ -36,18 +29,19 @@ def render_html(result: Comparison) -> str:
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline';"
         " img-src data:; base-uri 'none'; form-action 'none'"
     )
-    body = "".join(chapter(result) for chapter in CHAPTERS)
+    body = "".join(chapter(result) for chapter in kind.chapters)
+    coastlines = _COASTLINES if "class=land" in body else ""
     return (
         "<!doctype html>\n"
         '<html lang=en><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name=viewport content="width=device-width, initial-scale=1">'
         '<meta name=color-scheme content="light dark">'
-        f"<title>{esc(result.scenario)}: {esc(headline(result))}</title>"
+        f"<title>{esc(result.scenario)}: {esc(kind.headline(result))}</title>"
         f'<link rel=icon href="data:,"><style>{style}</style></head>\n'
         f"<body><main>{body}</main>"
         f"<footer>Made by mcastplan {esc(__version__)} from a result of the format"
-        f" {esc(result.schema)}. Coastlines: Natural Earth, by way of world-atlas.</footer>"
+        f" {esc(result.schema)}.{coastlines}</footer>"
         f"<div id=tip hidden></div><script>{script}</script></body></html>\n"
     )
 

@@ -40,13 +40,37 @@ def linkmap(result: Comparison) -> str:
         " send each byte over a link once.",
         switch("map-of", choices, place, picture),
         _legend(schemes),
-        _said(result.network, layout),
+        positions(result.network, layout),
     )
 
 
 def _picture(
     network: Network, layout: Layout, schemes: Sequence[SchemeResult], sites: Sites
 ) -> str:
+    drawn = "".join(
+        f'<g class="pane p{number}"{attributes(data_name=scheme.name)}>'
+        f"{_loads(layout, scheme)}{_sites(layout, scheme, sites)}</g>"
+        for number, scheme in enumerate(schemes, 1)
+    )
+    said = "".join(
+        f'<p class="pane p{number} small">{prose(_caption(network, scheme))}</p>'
+        for number, scheme in enumerate(schemes, 1)
+    )
+    shown = drawing(
+        network,
+        layout,
+        drawn,
+        _labels(layout, schemes, sites),
+        about="the network and the load on its links",
+        crowd=len(sites.routers) > _MANY,
+    )
+    return f"{shown}{said}"
+
+
+def drawing(
+    network: Network, layout: Layout, drawn: str, labels: str, *, about: str, crowd: bool = False
+) -> str:
+    """Land, links and routers, with what is ``drawn`` over them; ``about`` says it in words."""
     land = ""
     if layout.view is not None:
         land = f'<path class=land transform="scale(.1)" d="{coastline(layout.view)}"/>'
@@ -54,23 +78,12 @@ def _picture(
     dots = "".join(f"M{x:.5g} {y:.5g}h0" for x, y in layout.places.values())
     many = " many" if len(layout.places) > _MANY else ""
     many += " few" if layout.view is None and len(layout.places) <= _FEW else ""
-    many += " crowd" if len(sites.routers) > _MANY else ""
-    drawn = "".join(
-        f'<g class="pane p{number}"{attributes(data_name=scheme.name)}>'
-        f"{_loads(layout, scheme)}{_sites(layout, scheme, sites)}</g>"
-        for number, scheme in enumerate(schemes, 1)
-    )
-    labels = _labels(layout, schemes, sites)
-    said = "".join(
-        f'<p class="pane p{number} small">{prose(_caption(network, scheme))}</p>'
-        for number, scheme in enumerate(schemes, 1)
-    )
+    many += " crowd" if crowd else ""
     return (
         f'<div class="map{many}" data-width="{WIDTH:g}" data-height="{layout.height:.6g}">'
-        f'<svg viewBox="0 0 {WIDTH:g} {layout.height:.6g}" role=img'
-        f' aria-label="the network and the load on its links">{land}'
-        f'<path class=idle d="{idle}"/><path class=dots d="{dots}"/>{drawn}</svg>'
-        f"<div class=labels>{labels}</div></div>{said}"
+        f'<svg viewBox="0 0 {WIDTH:g} {layout.height:.6g}" role=img{attributes(aria_label=about)}>'
+        f'{land}<path class=idle d="{idle}"/><path class=dots d="{dots}"/>{drawn}</svg>'
+        f"<div class=labels>{labels}</div></div>"
     )
 
 
@@ -145,9 +158,12 @@ def _labels(layout: Layout, schemes: Sequence[SchemeResult], sites: Sites) -> st
 
 
 def _label(layout: Layout, node: str, text: str, kind: str) -> str:
-    if node not in layout.places:
-        return ""
-    x, y = layout.places[node]
+    return label(layout, layout.places[node], text, kind) if node in layout.places else ""
+
+
+def label(layout: Layout, place: Point, text: str, kind: str) -> str:
+    """A text beside a place on the map."""
+    x, y = place
     # Long texts turn inwards before short ones do: on a phone they are half as wide as the map.
     side = " left" if x > (0.6 if "main" in kind else 0.8) * WIDTH else ""
     return (
@@ -187,11 +203,12 @@ def _legend(schemes: Sequence[SchemeResult]) -> str:
     )
 
 
-def _said(network: Network, layout: Layout) -> str:
+def positions(network: Network, layout: Layout, columns_from: str = "the origin") -> str:
+    """How the routers came to stand where they do, in words."""
     if layout.view is None:
         text = (
-            "The routers have no positions: columns show how many links they are away from the"
-            " origin."
+            "The routers have no positions: columns show how many links they are away from"
+            f" {columns_from}."
         )
     else:
         text = "Coastlines: Natural Earth. Links are drawn as straight lines, not as cables run."

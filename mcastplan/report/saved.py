@@ -2,45 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 
 from mcastplan.errors import UsageError
+from mcastplan.model.campaign import Campaign
 from mcastplan.model.results import Comparison
+from mcastplan.model.sweep import Sweep
+from mcastplan.model.timeline import Timeline
+from mcastplan.report import campaign, comparison, sweep, timeline
 
-# What a report can be made of, by the text in ``schema``.
-RESULTS: dict[str, type[Comparison]] = {"mcastplan.compare/1": Comparison}
+Result = Comparison | Timeline | Sweep | Campaign
 
 # Beyond any number of bytes or seconds that a result can come to.
 LARGEST = 1e30
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """One format: what it decodes to, which command writes it, and how it is rendered."""
+
+    type: type[Any]
+    command: str
+    chapters: tuple[Callable[[Any], str], ...]
+    headline: Callable[[Any], str]
+    markdown: Callable[[Any], str]
+
+
+# What a report can be made of, by the text in ``schema``.
+RESULTS: dict[str, Kind] = {
+    "mcastplan.compare/1": Kind(
+        type=Comparison,
+        command="compare",
+        chapters=comparison.CHAPTERS,
+        headline=comparison.headline,
+        markdown=comparison.markdown,
+    ),
+    "mcastplan.timeline/1": Kind(
+        type=Timeline,
+        command="fail",
+        chapters=timeline.CHAPTERS,
+        headline=timeline.headline,
+        markdown=timeline.markdown,
+    ),
+    "mcastplan.sweep/1": Kind(
+        type=Sweep,
+        command="sweep",
+        chapters=sweep.CHAPTERS,
+        headline=sweep.headline,
+        markdown=sweep.markdown,
+    ),
+    "mcastplan.campaign/1": Kind(
+        type=Campaign,
+        command="campaign",
+        chapters=campaign.CHAPTERS,
+        headline=campaign.headline,
+        markdown=campaign.markdown,
+    ),
+}
+
+
+def kind_of(result: Result) -> Kind:
+    """How this result is rendered. Raises `KeyError` for what is none."""
+    return {kind.type: kind for kind in RESULTS.values()}[type(result)]
 
 
 class _Head(msgspec.Struct):
     schema: str = ""
 
 
-def decode(data: bytes, source: str) -> Comparison:
+def decode(data: bytes, source: str) -> Result:
     """The result in ``data``; ``source`` is what the user calls it. Raises `UsageError`."""
+    writers = "compare --json"
     try:
         head = msgspec.json.decode(data, type=_Head)
         if head.schema not in RESULTS:
-            known = ", ".join(RESULTS)
+            known = ", ".join(f"{name} ({kind.command} --json)" for name, kind in RESULTS.items())
             what = f"schema {head.schema[:60]!r}" if head.schema else "no schema"
-            raise UsageError(f"{source}: {what}; a report is made of {known} (compare --json)")
-        result = msgspec.json.decode(data, type=RESULTS[head.schema])
+            raise UsageError(f"{source}: {what}; a report is made of {known}")
+        kind = RESULTS[head.schema]
+        writers = f"{kind.command} --json"
+        result: Result = msgspec.json.decode(data, type=kind.type)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{source}: not a result as compare --json writes it: {error}") from None
+        raise UsageError(f"{source}: not a result as {writers} writes it: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{source}: not JSON: {error}") from None
     for what in _unsound(msgspec.to_builtins(result), ""):
-        raise UsageError(f"{source}: not a result as compare --json writes it: {what}")
+        raise UsageError(f"{source}: not a result as {writers} writes it: {what}")
     return result
 
 
 def _unsound(value: object, where: str) -> Iterator[str]:
     """What no result holds, though its type allows it: numbers to draw must be drawable."""
     if isinstance(value, dict):
+        if _backwards(value):
+            yield f"an end before its beginning - at ${where}"
         for key, item in value.items():
             # Longitudes and latitudes are checked where they are projected.
             if key != "network":
@@ -50,5 +107,14 @@ def _unsound(value: object, where: str) -> Iterator[str]:
             yield from _unsound(item, f"{where}[{number}]")
     elif isinstance(value, int | float) and not 0 <= value <= LARGEST:
         yield f"{value:g} is out of range - at ${where}"
-    elif value == 0 and where.endswith(".count"):
+    elif value == 0 and where.endswith("].count"):
         yield f"a group without replicas - at ${where}"
+
+
+def _backwards(value: dict[str, Any]) -> bool:
+    """Whether this is an interval that ends before it begins."""
+    for first, last in (("from_s", "to_s"), ("at_s", "up_at_s")):
+        begin, end = value.get(first), value.get(last)
+        if isinstance(begin, int | float) and isinstance(end, int | float) and end < begin:
+            return True
+    return False

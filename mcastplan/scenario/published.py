@@ -6,8 +6,11 @@ from typing import Any
 
 import msgspec
 
+from mcastplan.model.campaign import Campaign
 from mcastplan.model.network import LintResult, NetworkFacts, NetworkList
 from mcastplan.model.results import Comparison, PlanResult
+from mcastplan.model.sweep import Sweep
+from mcastplan.model.timeline import Timeline
 from mcastplan.scenario.files import FileScenario, FileTopology
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,6 +26,9 @@ def schemas() -> dict[str, dict[str, Any]]:
         "mcastplan.topology/1": _published("mcastplan.topology/1", FileTopology),
         "mcastplan.compare/1": _published("mcastplan.compare/1", Comparison),
         "mcastplan.plan/1": _published("mcastplan.plan/1", PlanResult),
+        "mcastplan.timeline/1": _published("mcastplan.timeline/1", Timeline),
+        "mcastplan.campaign/1": _published("mcastplan.campaign/1", Campaign),
+        "mcastplan.sweep/1": _published("mcastplan.sweep/1", Sweep),
         "mcastplan.topology-list/1": _published("mcastplan.topology-list/1", NetworkList),
         "mcastplan.topology-show/1": _published("mcastplan.topology-show/1", NetworkFacts),
         "mcastplan.topology-lint/1": _published("mcastplan.topology-lint/1", LintResult),

@@ -9,6 +9,7 @@ import msgspec
 
 from mcastplan.dataplane.fold import Load, fold
 from mcastplan.dataplane.walk import walk_plan
+from mcastplan.model.campaign import ReceiverChange
 from mcastplan.model.change import Heard, Transition, Update
 from mcastplan.model.plan import Demand, Flow, Key, ReplicationPlan, Section, Table
 from mcastplan.model.scenario import Scenario
@@ -33,11 +34,20 @@ class Igp(Protocol):
     ``down[arc]``: when an arc is physically down, as (from, to) with infinity for never repaired.
     """
 
-    graph: Graph
-    timers: Timers
-    before: IgpRoutes
-    after: IgpRoutes
-    down: Mapping[Arc, Sequence[tuple[float, float]]]
+    @property
+    def graph(self) -> Graph: ...
+
+    @property
+    def timers(self) -> Timers: ...
+
+    @property
+    def before(self) -> IgpRoutes: ...
+
+    @property
+    def after(self) -> IgpRoutes: ...
+
+    @property
+    def down(self) -> Mapping[Arc, Sequence[tuple[float, float]]]: ...
 
     def flips(self, node: Node) -> Sequence[Update]:
         """By what routes the node's FIB forwards, in time order, after the first event. Those with
@@ -63,6 +73,9 @@ class Igp(Protocol):
 
     def alive(self, node: Node, at_s: float) -> bool:
         """False while the node itself has failed."""
+
+    def node_down(self, node: Node) -> Sequence[tuple[float, float]]:
+        """When the node itself is down, as (from, to)."""
 
 
 class Scheme(Protocol):
@@ -93,6 +106,15 @@ class Scheme(Protocol):
 
     def setup(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> dict[str, float]:
         """Named terms [s] of the set-up for a new receiver set."""
+
+    def change(
+        self,
+        routes: IgpRoutes,
+        before: tuple[Demand, ReplicationPlan],
+        after: tuple[Demand, ReplicationPlan],
+    ) -> ReceiverChange:
+        """What it does when a push to the receivers of ``after`` follows one to those of ``before``
+        (None at all: as for a new set). Times are waited for, messages and writes are counted."""
 
     def imposed(self, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
         """What the ingress puts on a packet of this transfer, a line each."""

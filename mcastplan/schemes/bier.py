@@ -2,8 +2,8 @@
 
 RFC 8279 (architecture; forwarding procedure section 6.5), RFC 8296 (header 12 + BSL/8 B),
 non-MPLS encapsulation. BIFT-id as in draft-ietf-bier-non-mpls-bift-encoding: BSL code (4 bits),
-sub-domain (8), SI (8). Not modelled: routers that are no BFR, several sub-domains at once,
-BIER-TE (RFC 9262).
+sub-domain (8), SI (8). What a failure does to a BIFT: `mcastplan.schemes.bier_frr`. Not modelled:
+routers that are no BFR, several sub-domains at once, BIER-TE (RFC 9262).
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from mcastplan.errors import InfeasibleError
+from mcastplan.model.campaign import ReceiverChange
+from mcastplan.model.change import Transition, Update
 from mcastplan.model.plan import Demand, Key, ReplicationPlan, Steer, Table
 from mcastplan.model.scenario import Scenario
-from mcastplan.model.topology import Node
-from mcastplan.schemes.base import FollowsIgp, Phase, demand, loads, one_flow, overlay_terms
+from mcastplan.model.topology import Graph, Node
+from mcastplan.schemes.base import FollowsIgp, Igp, Phase, demand, loads, one_flow, overlay_terms
+from mcastplan.schemes.bier_frr import bift_updates, uncovered
 from mcastplan.schemes.bift import BierTable, bitstring, header_bytes, set_identifier
+from mcastplan.schemes.receivers import overlay_change
 from mcastplan.underlay.cuts import parts
 from mcastplan.underlay.routes import IgpRoutes
 
@@ -42,8 +46,10 @@ class Bier(FollowsIgp):
         self.sub_domain = options.sub_domain
         self.header_bytes = header_bytes(self.bsl)
         self._spread = options.ecmp == "bfer"
+        self._frr = options.frr
         self._timers = scenario.timers
         self.assignment = ""
+        self._parts: tuple[Graph, list[list[Node]]] | None = None  # of the graph last seen
         self.numbering_copies: dict[str, int] = {}  # core copies of both, where both were tried
         graph = routes.graph
         pes = sorted(graph.index[name] for name in homes(scenario))
@@ -105,11 +111,38 @@ class Bier(FollowsIgp):
     def phases(self, routes: IgpRoutes, demand: Demand) -> tuple[Phase, ...]:
         return (Phase("steady", "one packet per set identifier", self.install(routes, demand)),)
 
+    def forwarding(self, igp: Igp, node: Node) -> Sequence[Update]:
+        return bift_updates(igp, node, self._frr)
+
+    def transition(
+        self, igp: Igp, plans: Sequence[tuple[Demand, ReplicationPlan]], after: Sequence[Demand]
+    ) -> Sequence[Transition]:
+        """No state of a transfer changes on the way. ``notes`` say what BIER-FRR does not cover."""
+        return [
+            Transition(left, self.install(igp.after, left), (), self._protection(igp, was, plan))
+            for (was, plan), left in zip(plans, after, strict=True)
+        ]
+
+    def _protection(self, igp: Igp, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
+        if self._frr == "none":
+            return ()
+        packets = [packet for _, packet in plan.impose if isinstance(packet, Steer)]
+        bfers = [(pe, packet.key) for packet in packets for pe in packet.dests]
+        behind, bare = uncovered(igp, demand.origin, bfers, self._frr)
+        said = f"{demand.transfer}: BIER-FRR ({self._frr}) covers {behind - len(bare)} of {behind}"
+        said += " BFERs behind the failure"
+        if bare:
+            names = igp.graph.names
+            said += "; not " + ", ".join(f"{names[pe]} ({why})" for pe, why in sorted(bare.items()))
+        return (said,)
+
     def state(
         self, routes: IgpRoutes, plans: Sequence[tuple[Demand, ReplicationPlan]]
     ) -> Mapping[Node, int]:
         rows: dict[Node, int] = {}
-        for members in parts(routes.graph):
+        if self._parts is None or self._parts[0] is not routes.graph:
+            self._parts = routes.graph, parts(routes.graph)
+        for members in self._parts[1]:
             ids = sum(node in self.bfr_id for node in members)
             if ids:
                 rows.update(dict.fromkeys(members, ids))
@@ -125,6 +158,15 @@ class Bier(FollowsIgp):
 
     def setup(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> dict[str, float]:
         return overlay_terms(self._timers, routes, demand)
+
+    def change(
+        self,
+        routes: IgpRoutes,
+        before: tuple[Demand, ReplicationPlan],
+        after: tuple[Demand, ReplicationPlan],
+    ) -> ReceiverChange:
+        """Other bits in the one entry at the BFIR; no BFR on the way hears of it."""
+        return overlay_change(self._timers, routes, before[0], after[0], writes=1)
 
     def imposed(self, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
         lines = []

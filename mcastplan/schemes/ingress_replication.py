@@ -13,10 +13,12 @@ from typing import ClassVar
 import msgspec
 
 from mcastplan.dataplane.step import NO_ROUTE, NO_STATE
+from mcastplan.model.campaign import ReceiverChange
 from mcastplan.model.plan import Demand, Hop, Key, Native, ReplicationPlan, Section, Steer, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Arc, Node
 from mcastplan.schemes.base import Fib, FollowsIgp, Phase, one_flow, overlay_terms
+from mcastplan.schemes.receivers import joined_and_left, overlay_change
 from mcastplan.underlay.routes import IgpRoutes
 
 VXLAN_BYTES = 50
@@ -63,6 +65,17 @@ class IngressReplication(FollowsIgp):
 
     def setup(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> dict[str, float]:
         return overlay_terms(self._timers, routes, demand)
+
+    def change(
+        self,
+        routes: IgpRoutes,
+        before: tuple[Demand, ReplicationPlan],
+        after: tuple[Demand, ReplicationPlan],
+    ) -> ReceiverChange:
+        """One tunnel written or removed for each egress that comes or goes."""
+        joined, left = joined_and_left(before[0], after[0])
+        tunnels = sum(pe != after[0].origin for pe in (*joined, *left))
+        return overlay_change(self._timers, routes, before[0], after[0], tunnels)
 
     def imposed(self, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
         remote = sum(pe != demand.origin for pe in demand.pes)

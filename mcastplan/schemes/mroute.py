@@ -15,6 +15,8 @@ from mcastplan.underlay.routes import IgpRoutes
 # IPv4 20 + PIM Register 8 (RFC 7761 section 4.9.3).
 REGISTER_BYTES = 28
 KINDS = ("(S,G)", "(S,G,rpt)", "(*,G)")
+# The IIF of an entry without a route to its root: no packet ever arrives on it.
+NO_RPF: Arc = -1
 
 
 def keys_of(transfer: str) -> tuple[Key, Key, Key]:
@@ -31,23 +33,27 @@ class Tree:
     """
 
     def __init__(self, routes: IgpRoutes, root: Node, key: Key, leaves: Iterable[Node]) -> None:
-        head = routes.graph.head
         self.iif: dict[Node, Arc | None] = {root: None}
         self.oifs: dict[Node, list[Arc]] = {root: []}
         self.order: list[Node] = [root]  # every node after the one above it
         for leaf in leaves:
-            node = leaf
-            way: list[Node] = []
-            while node not in self.iif:
-                towards = routes.next_arc(node, root, key)
-                assert towards is not None  # a Demand holds reachable receivers only
-                upstream = head[towards]
-                self.iif[node] = towards ^ 1
-                way.append(node)
-                self.oifs.setdefault(node, [])
-                self.oifs.setdefault(upstream, []).append(towards ^ 1)
-                node = upstream
-            self.order += reversed(way)
+            self.graft(routes, root, key, leaf)
+
+    def graft(self, routes: IgpRoutes, root: Node, key: Key, leaf: Node) -> None:
+        """Joins from one more leaf until they meet the tree."""
+        head = routes.graph.head
+        node = leaf
+        way: list[Node] = []
+        while node not in self.iif:
+            towards = routes.next_arc(node, root, key)
+            assert towards is not None  # a Demand holds reachable receivers only
+            upstream = head[towards]
+            self.iif[node] = towards ^ 1
+            way.append(node)
+            self.oifs.setdefault(node, [])
+            self.oifs.setdefault(upstream, []).append(towards ^ 1)
+            node = upstream
+        self.order += reversed(way)
 
     def joined_s(self, routes: IgpRoutes, leaves: Iterable[Node], join_s: float) -> float:
         """When the last Join has reached the tree [s]: every leaf sends its own at 0, a router
@@ -131,6 +137,8 @@ class MrouteTable:
         return (Section("mroutes", ("state", "group", "IIF from", "OIFs to", "local"), rows),)
 
     def _from(self, kind: str, entry: Entry) -> str:
+        if entry.iif == NO_RPF:
+            return "(no route)"
         if entry.iif is not None:
             return self._graph.names[self._graph.tail[entry.iif]]
         return "(source)" if kind == "(S,G)" else "(RP)"

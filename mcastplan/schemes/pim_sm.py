@@ -4,7 +4,7 @@ SSM (232/8): (S,G) only. ASM: Register tunnel to the RP, the RP's own (S,G) Join
 (*,G), and with ``spt_switchover`` the last-hop routers' (S,G) trees with (S,G,rpt) prunes where
 the two part. Trees follow every node's RPF neighbour. Not modelled: Assert and LANs with several
 routers, BSR / Auto-RP, several RPs, (S,G,rpt) Join override (links are point to point),
-bidirectional PIM.
+bidirectional PIM; ASM while routes change (`pim_join` moves source trees).
 """
 
 from __future__ import annotations
@@ -13,17 +13,22 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from mcastplan.errors import InfeasibleError
+from mcastplan.model.campaign import ReceiverChange
+from mcastplan.model.change import Transition, Update
 from mcastplan.model.plan import Demand, Entry, Key, ReplicationPlan, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Node
 from mcastplan.schemes.asm import SharedTree, Stage
-from mcastplan.schemes.base import FollowsIgp, Phase, one_flow
+from mcastplan.schemes.base import Igp, Phase, one_flow
+from mcastplan.schemes.mofrr import Coverage, add_spares
 from mcastplan.schemes.mroute import MrouteTable, Tree, keys_of
+from mcastplan.schemes.pim_join import JoinPrune
+from mcastplan.schemes.receivers import grafted_s, joined_and_left
 from mcastplan.underlay.routes import IgpRoutes
 from mcastplan.units import BITS_PER_BYTE, counted, show_rate, show_time
 
 
-class PimSm(FollowsIgp):
+class PimSm:
     """One group per transfer; the source sits behind the origin's PE."""
 
     name: ClassVar[str] = "pim-sm"
@@ -33,6 +38,8 @@ class PimSm(FollowsIgp):
         self._timers = scenario.timers
         self._rp: Node | None = None
         if self._options.mode == "asm":
+            if self._options.mofrr:
+                raise InfeasibleError("MoFRR is modelled on source trees alone; use mode: ssm")
             assert self._options.rp is not None  # the decoder asks for it
             self._rp = routes.graph.index[self._options.rp]
 
@@ -47,6 +54,8 @@ class PimSm(FollowsIgp):
         if self._rp is None:
             sg, _, _ = keys_of(demand.transfer)
             tree = Tree(routes, demand.origin, sg, demand.pes)
+            if self._options.mofrr:
+                add_spares(tree, routes, demand.origin, sg)
             local = set(demand.pes)
             entries = {
                 (node, sg): Entry(tuple(tree.oifs[node]), tree.iif[node], node in local, "(S,G)")
@@ -87,7 +96,13 @@ class PimSm(FollowsIgp):
         # Most specific state first, as RFC 7761 section 4.2 forwards.
         match = {sg: (sg, rpt, star)} if self._rp is not None else {}
         return ReplicationPlan(
-            demand.transfer, ((demand.origin, sg),), one_flow(demand, (sg,)), 0, entries, match
+            demand.transfer,
+            ((demand.origin, sg),),
+            one_flow(demand, (sg,)),
+            0,
+            entries,
+            match,
+            spares=self._options.mofrr,
         )
 
     def state(
@@ -120,11 +135,70 @@ class PimSm(FollowsIgp):
             terms["rp_join"] = to_source.joined_s(routes, (self._rp,), timers.join_s)
         return terms
 
+    def change(
+        self,
+        routes: IgpRoutes,
+        before: tuple[Demand, ReplicationPlan],
+        after: tuple[Demand, ReplicationPlan],
+    ) -> ReceiverChange:
+        """One Join or Prune for each entry that comes or goes, and an IGMP report at each PE that
+        does. Data waits until the last Join meets the tree of the push before (in ASM the shared
+        one), and for no Prune: old branches stay until theirs is handled. Not modelled: entries
+        that nobody prunes (holdtime 210 s)."""
+        old, new = before[1].entries, after[1].entries
+        joined, left = joined_and_left(before[0], after[0])
+        added = {at: entry for at, entry in new.items() if at not in old}
+        gone = {at: entry for at, entry in old.items() if at not in new}
+        hops = sum(entry.iif is not None for part in (added, gone) for entry in part.values())
+        altered = sum(
+            set(entry.out) != set(was.out) or (entry.iif, entry.local) != (was.iif, was.local)
+            for at, entry in new.items()
+            if (was := old.get(at)) is not None
+        )
+        held: dict[Node, int] = {}
+        for node, _ in gone:
+            held[node] = held.get(node, 0) + 1
+        return ReceiverChange(
+            self._graft_terms(routes, after[0], joined, added),
+            len(joined) + len(left) + hops,
+            len(added) + len(gone) + altered,
+            held,
+        )
+
+    def _graft_terms(
+        self,
+        routes: IgpRoutes,
+        demand: Demand,
+        joined: Sequence[Node],
+        added: Mapping[tuple[Node, Key], Entry],
+    ) -> dict[str, float]:
+        """Set-up [s] where only the entries in ``added`` are new."""
+        timers = self._timers
+        terms = {"announce": timers.announce_s}
+        if not joined:
+            return terms
+        sg, _, star = keys_of(demand.transfer)
+        key = sg if self._rp is None else star
+        grafts = {
+            node: entry.iif
+            for (node, of), entry in added.items()
+            if of == key and entry.iif is not None
+        }
+        terms["igmp"] = timers.igmp_s
+        terms["join"] = grafted_s(routes, grafts, joined, timers.join_s)
+        if self._rp is not None and (self._rp, sg) in added:
+            to_source = Tree(routes, demand.origin, sg, (self._rp,))
+            terms["rp_join"] = to_source.joined_s(routes, (self._rp,), timers.join_s)
+        return terms
+
     def imposed(self, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
         return (f"nothing; native packets of group {demand.transfer}",)
 
     def notes(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
         sg = keys_of(demand.transfer)[0]
+        if self._options.mofrr and demand.pes:
+            tree = Tree(routes, demand.origin, sg, demand.pes)
+            return _covered(demand, add_spares(tree, routes, demand.origin, sg), routes.graph.names)
         idle = sum(
             key == sg and not (entry.out or entry.local) for (_, key), entry in plan.entries.items()
         )
@@ -135,3 +209,62 @@ class PimSm(FollowsIgp):
             f"{demand.transfer}: {entries} between source and RP forward nothing and stay until"
             " their Keepalive Timer (210 s) ends",
         )
+
+    def forwarding(self, igp: Igp, node: Node) -> Sequence[Update]:
+        """None: native packets go by mroutes alone."""
+        return ()
+
+    def transition(
+        self, igp: Igp, plans: Sequence[tuple[Demand, ReplicationPlan]], after: Sequence[Demand]
+    ) -> Sequence[Transition]:
+        """Raises `InfeasibleError` in ASM mode."""
+        if self._rp is not None:
+            raise InfeasibleError("transitions of PIM ASM are not modelled; use mode: ssm")
+        machine = JoinPrune(igp, plans, self._options.mofrr)
+        machine.run()
+        found = []
+        for place, ((demand, plan), then) in enumerate(zip(plans, after, strict=True)):
+            updates = machine.mroutes.updates[place]
+            # Where nothing has moved a fresh tree is the old one.
+            fresh = plan if demand == then and not updates else self.install(igp.after, then)
+            notes = _kept(then, machine.mroutes.entries[place], fresh, igp.graph.names)
+            found.append(Transition(then, fresh, tuple(updates), notes))
+        return found
+
+
+def _covered(demand: Demand, found: Coverage, names: Sequence[str]) -> tuple[str, ...]:
+    """What MoFRR does not cover, in numbers."""
+    if not found.routers:
+        return ()
+    said = [
+        f"{demand.transfer}: {len(found.bare)} of {found.routers} routers below the source have"
+    ]
+    said.append("no second upstream neighbour")
+    if found.bare:
+        said.append(f"({', '.join(names[node] for node in found.bare)})")
+    if found.meets:
+        meets = ", ".join(names[node] for node in found.meets)
+        said.append(f"and the spare stream of {meets} passes the router it is to do without")
+    return (" ".join(said),)
+
+
+def _kept(
+    demand: Demand,
+    entries: Mapping[Node, Entry | None],
+    after: ReplicationPlan,
+    names: Sequence[str],
+) -> tuple[str, ...]:
+    """Routers that keep an entry although no tree reaches them any more."""
+    sg = keys_of(demand.transfer)[0]
+    kept = sorted(
+        names[node]
+        for node, entry in entries.items()
+        if entry is not None and (node, sg) not in after.entries
+    )
+    if not kept:
+        return ()
+    routers = counted(len(kept), "router keeps", "routers keep")
+    return (
+        f"{demand.transfer}: after convergence {routers} an (S,G) entry off the tree:"
+        f" {', '.join(kept)}",
+    )

@@ -12,6 +12,7 @@ from typing import ClassVar
 import msgspec
 
 from mcastplan.dataplane.step import NO_ROUTE
+from mcastplan.model.campaign import ReceiverChange
 from mcastplan.model.plan import (
     Demand,
     Flow,
@@ -73,6 +74,15 @@ class Unicast(FollowsIgp):
 
     def setup(self, routes: IgpRoutes, demand: Demand, plan: ReplicationPlan) -> dict[str, float]:
         return {"announce": self._announce_s}
+
+    def change(
+        self,
+        routes: IgpRoutes,
+        before: tuple[Demand, ReplicationPlan],
+        after: tuple[Demand, ReplicationPlan],
+    ) -> ReceiverChange:
+        """Nothing in the network changes: the new receivers hear of the push and pull."""
+        return ReceiverChange({"announce": self._announce_s})
 
     def imposed(self, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
         pulls = sum(flow.count for flow in plan.flows)

@@ -5,15 +5,15 @@ Not modelled here: areas, prefix summaries, administrative distance, unequal-cos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
-from heapq import heappop, heappush
 from itertools import islice
 from typing import Literal
 
 from mcastplan.model.plan import Key
 from mcastplan.model.topology import Arc, Graph, Node
-from mcastplan.underlay.spf import distances, distances_and_tree, first_tree
+from mcastplan.underlay.repair import repaired_distances, repaired_tree
+from mcastplan.underlay.spf import distances, distances_and_tree, first_path, first_tree
 
 # Trees tried for a path between two nodes before a search: a scenario's first few origins.
 TREES_TRIED = 4
@@ -46,21 +46,35 @@ class IgpRoutes:
 
     ``ecmp="first"``: neighbour with the smallest name, then smallest link id. ``"hash"``: `choose`
     among the equal-cost arcs.
+
+    With ``down``, what is left of ``base`` (never itself a remainder) without those arcs: every
+    answer is the base's own object where they do not touch it, else a repaired copy.
     """
 
-    def __init__(self, graph: Graph, ecmp: Literal["first", "hash"] = "first") -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        ecmp: Literal["first", "hash"] = "first",
+        base: IgpRoutes | None = None,
+        down: frozenset[Arc] = frozenset(),
+    ) -> None:
         self.graph = graph
         self.ecmp = ecmp
+        self.base = base
+        self.down = down
         self._dist_from: dict[Node, list[int]] = {}
         self._dist_to: dict[Node, list[int]] = {}
         self._parent: dict[Node, list[Arc]] = {}
         self._near: dict[tuple[Node, Node], tuple[Arc, ...] | None] = {}
+        # Nodes whose distance differs from the base's: (root, False) from it, (dest, True) to it.
+        self._grown: dict[tuple[Node, bool], Collection[Node]] = {}
 
     def without(self, down: frozenset[Arc]) -> IgpRoutes:
-        """The same network with these arcs down as well."""
-        if not down:
+        """The same network with these arcs down as well; repairs only what they cut, when asked."""
+        if down <= self.down:
             return self
-        return IgpRoutes(self.graph.without(down), self.ecmp)
+        base, down = self.base or self, self.down | down
+        return IgpRoutes(base.graph.without(down), self.ecmp, base, down)
 
     def detour(self, node: Node, dest: Node) -> None:
         """No fast reroute here."""
@@ -69,8 +83,8 @@ class IgpRoutes:
         """IGP distance from ``root`` by node; -1 where unreachable."""
         dist = self._dist_from.get(root)
         if dist is None:
-            if self.graph.symmetric and root in self._dist_to:
-                dist = self._dist_to[root]
+            if self.base is not None:
+                dist = self._repaired(self.base.dist_from(root), root, towards=False)
             else:
                 dist = distances(self.graph.size, self.graph.out, root)
             self._dist_from[root] = dist
@@ -82,6 +96,8 @@ class IgpRoutes:
         if dist is None:
             if self.graph.symmetric:
                 dist = self.dist_from(dest)
+            elif self.base is not None:
+                dist = self._repaired(self.base.dist_to(dest), dest, towards=True)
             else:
                 dist = distances(self.graph.size, self.graph.into, dest)
             self._dist_to[dest] = dist
@@ -91,12 +107,60 @@ class IgpRoutes:
         """Arc into each node on its path from ``root`` under ``first``; -1 at the root."""
         parent = self._parent.get(root)
         if parent is None:
-            if root in self._dist_from:
+            if self.base is not None:
+                parent = self._repaired_parents(self.base, root)
+            elif root in self._dist_from:
                 parent = first_tree(self.graph, root, self._dist_from[root])
             else:
                 self._dist_from[root], parent = distances_and_tree(self.graph, root)
             self._parent[root] = parent
         return parent
+
+    def _repaired(self, dist: list[int], root: Node, *, towards: bool) -> list[int]:
+        """The base's distances from ``root``, or ``towards`` it, after the loss of ``down``."""
+        graph = self.graph
+        ahead, back, tail, head = graph.out, graph.into, graph.tail, graph.head
+        if towards:
+            ahead, back, tail, head = back, ahead, head, tail
+        metric = graph.metric
+        heads = [
+            head[arc]
+            for arc in self.down
+            if dist[head[arc]] - dist[tail[arc]] == metric[arc] and dist[tail[arc]] >= 0
+        ]
+        if heads:
+            dist, self._grown[root, towards] = repaired_distances(dist, ahead, back, heads)
+        return dist
+
+    def _repaired_parents(self, base: IgpRoutes, root: Node) -> list[Arc]:
+        """The base's tree from ``root`` after the loss of ``down``; sets the distances too."""
+        parent, dist, head = base.parents(root), base.dist_from(root), self.graph.head
+        heads = [head[arc] for arc in self.down if parent[head[arc]] == arc]
+        if heads:
+            dist, parent, grown = repaired_tree(self.graph, dist, parent, heads)
+            self._grown[root, False] = grown
+        self._dist_from.setdefault(root, dist)
+        return parent
+
+    def moved(self, dest: Node) -> Collection[Node]:
+        """Nodes whose distance or choice towards ``dest`` is not the base's, from the repair."""
+        base = self.base
+        if base is None:
+            return ()
+        self.dist_to(dest)
+        grown = self._grown.get((dest, not self.graph.symmetric), ())
+        dist, graph = base.dist_to(dest), base.graph
+        lost = [arc for v in grown for _, _, arc in graph.into[v]]
+        lost += self.down
+        moved = set(grown)
+        for arc in lost:
+            u, v = graph.tail[arc], graph.head[arc]
+            if u in moved or dist[u] - dist[v] != graph.metric[arc] or dist[v] < 0:
+                continue
+            # One of u's equal-cost arcs is gone, and another is left.
+            if self.ecmp == "hash" or base.next_arc(u, dest) != self.next_arc(u, dest):
+                moved.add(u)
+        return moved
 
     def next_arcs(self, node: Node, dest: Node) -> list[Arc]:
         dist = self.dist_to(dest)
@@ -130,7 +194,7 @@ class IgpRoutes:
         return tuple(arcs)
 
     def union(self, source: Node, dests: Sequence[Node]) -> list[Arc]:
-        if len(dests) == 1 and source not in self._parent:
+        if len(dests) == 1 and source not in self._roots:
             return list(self._first_path(source, dests[0]) or ())
         parent, tail = self.parents(source), self.graph.tail
         arcs: list[Arc] = []
@@ -158,22 +222,38 @@ class IgpRoutes:
     def _first_path(self, source: Node, dest: Node) -> tuple[Arc, ...] | None:
         if source == dest:
             return ()
-        if source in self._parent:
+        if self.base is not None:
+            path = self.base._first_path(source, dest)
+            if path is None or self.down.isdisjoint(path):
+                return path
+        roots = self._roots
+        if source in roots:
             return self._up_tree(source, source, dest)
         # A suffix of a lexicographically smallest shortest path is one too, so an origin's tree
         # also answers for the nodes above ``dest`` in it.
-        for root in islice(self._parent, TREES_TRIED):
+        for root in islice(roots, TREES_TRIED):
             arcs = self._up_tree(root, source, dest)
             if arcs is not None:
                 return arcs
         pair = source, dest
         if pair not in self._near:
-            self._near[pair] = self._search(source, dest)
+            self._near[pair] = first_path(self.graph, source, dest, *self._landmark())
         return self._near[pair]
+
+    @property
+    def _roots(self) -> Collection[Node]:
+        """Roots of the trees that are known, or cheap to repair."""
+        return self._parent if self.base is None else self.base._parent
+
+    def _landmark(self) -> tuple[list[int] | None, bool]:
+        """The first known distances, for `first_path`. The base's serve what is left of it too: no
+        two nodes are nearer to each other there, and its arcs are some of the base's."""
+        base = self.base or self
+        return next(iter(base._dist_from.values()), None), base.graph.symmetric
 
     def _up_tree(self, root: Node, source: Node, dest: Node) -> tuple[Arc, ...] | None:
         """Arcs from ``source`` down to ``dest`` in the root's tree; None if it is not above."""
-        parent, tail, dist = self._parent[root], self.graph.tail, self._dist_from[root]
+        parent, tail, dist = self.parents(root), self.graph.tail, self.dist_from(root)
         arcs, node, start = [], dest, dist[source]
         while node != source:
             arc = parent[node]
@@ -184,63 +264,23 @@ class IgpRoutes:
         arcs.reverse()
         return tuple(arcs)
 
-    def _search(self, source: Node, dest: Node) -> tuple[Arc, ...] | None:
-        graph = self.graph
-        dist = self._labels(source, dest)
-        if dest not in dist:
-            return None
-        # Nodes on some shortest path, found backwards; then every node's own smallest choice.
-        on_path, todo = {dest}, [dest]
-        while todo:
-            v = todo.pop()
-            d = dist[v]
-            for u, w, _ in graph.into[v]:
-                if u not in on_path and dist.get(u, d) + w == d:
-                    on_path.add(u)
-                    todo.append(u)
-        arcs, node = [], source
-        while node != dest:
-            d = dist[node]
-            for v, w, arc in graph.out[node]:
-                if v in on_path and d + w == dist[v]:
-                    arcs.append(arc)
-                    node = v
-                    break
-        return tuple(arcs)
 
-    def _labels(self, source: Node, dest: Node) -> dict[Node, int]:
-        """Distances from ``source`` of all nodes on shortest paths to ``dest``, and of few others.
+def rerouted(before: IgpRoutes, after: IgpRoutes, dest: Node) -> frozenset[Node]:
+    """Nodes whose choice (under ``hash``: equal-cost set) or distance towards ``dest`` differs.
 
-        Dijkstra drawn towards ``dest`` (A*, Hart, Nilsson, Raphael 1968): what is left is at least
-        the difference of the two distances from an origin (a landmark: Goldberg, Harrelson 2005).
-        It ends past every node that could lie on a path as short.
-        """
-        graph = self.graph
-        size, out, symmetric = graph.size, graph.out, graph.symmetric
-        known = next(iter(self._dist_from.values()), None)
-        if known is None or known[source] < 0 or known[dest] < 0:
-            known = [0] * size
-        goal = known[dest]
-        tentative = {source: 0}
-        settled: dict[Node, int] = {}
-        heap = [source]
-        limit = -1
-        while heap:
-            least, u = divmod(heappop(heap), size)
-            if 0 <= limit < least:
-                break
-            if u in settled:
-                continue
-            d = settled[u] = tentative[u]
-            if u == dest:
-                limit = least
-                continue
-            for v, w, _ in out[u]:
-                t = d + w
-                if t < tentative.get(v, t + 1):
-                    tentative[v] = t
-                    left = goal - known[v]
-                    if left < 0:
-                        left = -left if symmetric else 0
-                    heappush(heap, (t + left) * size + v)
-        return settled
+    Where both are the same network or what is left of it, in time proportional to what the two
+    masks cut; else by comparing all nodes.
+    """
+    if (before.base or before) is (after.base or after):
+        one, other = frozenset(before.moved(dest)), frozenset(after.moved(dest))
+        differ, unsure = one ^ other, one & other
+    else:
+        differ, unsure = frozenset(), frozenset(range(after.graph.size))
+    return differ | {
+        node for node in unsure if _route(before, node, dest) != _route(after, node, dest)
+    }
+
+
+def _route(routes: IgpRoutes, node: Node, dest: Node) -> tuple[int, list[Arc]]:
+    arcs = routes.next_arcs(node, dest)
+    return routes.dist_to(dest)[node], arcs if routes.ecmp == "hash" else arcs[:1]

@@ -86,3 +86,73 @@ def first_tree(graph: Graph, root: Node, dist: Sequence[int]) -> list[Arc]:
             stack.pop()
             at.pop()
     return parent
+
+
+def first_path(
+    graph: Graph, source: Node, dest: Node, known: Sequence[int] | None, symmetric: bool
+) -> tuple[Arc, ...] | None:
+    """The lexicographically smallest shortest path; None without one.
+
+    ``known`` are distances from some root in ``graph`` or a network it is a part of; ``symmetric``
+    says whether that network's metrics are.
+    """
+    if known is None or known[source] < 0 or known[dest] < 0:
+        known = [0] * graph.size
+    dist = _labels(graph, source, dest, known, symmetric)
+    if dest not in dist:
+        return None
+    # Nodes on some shortest path, found backwards; then every node's own smallest choice.
+    on_path, todo = {dest}, [dest]
+    while todo:
+        v = todo.pop()
+        d = dist[v]
+        for u, w, _ in graph.into[v]:
+            if u not in on_path and dist.get(u, d) + w == d:
+                on_path.add(u)
+                todo.append(u)
+    arcs, node = [], source
+    while node != dest:
+        d = dist[node]
+        for v, w, arc in graph.out[node]:
+            if v in on_path and d + w == dist[v]:
+                arcs.append(arc)
+                node = v
+                break
+    return tuple(arcs)
+
+
+def _labels(
+    graph: Graph, source: Node, dest: Node, known: Sequence[int], symmetric: bool
+) -> dict[Node, int]:
+    """Distances from ``source`` of all nodes on shortest paths to ``dest``, and of few others.
+
+    Dijkstra drawn towards ``dest`` (A*, Hart, Nilsson, Raphael 1968): what is left is at least the
+    difference of the two distances from an origin (a landmark: Goldberg, Harrelson 2005). That
+    holds on any part of the network they were measured on, whose paths are no shorter. It ends past
+    every node that could lie on a path as short.
+    """
+    size, out = graph.size, graph.out
+    goal = known[dest]
+    tentative = {source: 0}
+    settled: dict[Node, int] = {}
+    heap = [source]
+    limit = -1
+    while heap:
+        least, u = divmod(heappop(heap), size)
+        if 0 <= limit < least:
+            break
+        if u in settled:
+            continue
+        d = settled[u] = tentative[u]
+        if u == dest:
+            limit = least
+            continue
+        for v, w, _ in out[u]:
+            t = d + w
+            if t < tentative.get(v, t + 1):
+                tentative[v] = t
+                left = goal - known[v]
+                if left < 0:
+                    left = -left if symmetric else 0
+                heappush(heap, (t + left) * size + v)
+    return settled

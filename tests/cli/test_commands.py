@@ -16,7 +16,7 @@ from mcastplan.cli import app
 from mcastplan.errors import EnvironmentLacksError, InfeasibleError, ScenarioError
 from mcastplan.model.results import Comparison, PlanResult
 from mcastplan.model.scenario import Scenario
-from mcastplan.model.timers import TIMER_ROWS
+from mcastplan.model.timers import PRESETS, TIMER_ROWS, Timers
 from mcastplan.study import compare as compare_module
 from mcastplan.study import plan as plan_module
 
@@ -186,6 +186,25 @@ def test_catalogues(capfd: pytest.CaptureFixture[str]) -> None:
         assert {row.get("name", row.get("key")) for row in result[name]} <= words
         assert max(map(len, lines)) <= 100
     assert [row["key"] for row in result["timers"]] == [row.key for row in TIMER_ROWS]
+
+
+def test_timers_of_every_preset(capfd: pytest.CaptureFixture[str]) -> None:
+    """A column and a JSON value for each preset; the silent failure as facts and RFC 2328 have it:
+    BFD 3 x 50, 3 x 300, 3 x 100 ms, or RouterDeadInterval 40 s."""
+    assert app.run(["timers"]) == 0
+    out = capfd.readouterr().out
+    lines = out.splitlines()
+    assert lines[0].split()[:5] == ["timer", *PRESETS]
+    silent = next(line for line in lines if line.startswith("silent "))
+    assert " ".join(silent.split()).startswith("silent 150 ms 900 ms 40 s 300 ms a failure")
+    assert "tuned rfc8405, frr-defaults frr-throttle, no-bfd frr-throttle, lab" in out
+    assert app.run(["timers", "--json", "-"]) == 0
+    result = json.loads(capfd.readouterr().out)
+    assert result["presets"] == list(PRESETS)
+    assert result["spf"] == {name: Timers.of(name).spf for name in PRESETS}
+    row = next(row for row in result["timers"] if row["key"] == "silent")
+    assert row["default_s"] == 0.15
+    assert row["presets_s"] == {"tuned": 0.15, "frr-defaults": 0.9, "no-bfd": 40, "lab": 0.3}
 
 
 def test_every_command_has_help_and_is_in_the_readme(

@@ -8,10 +8,13 @@ import click
 import pytest
 
 from mcastplan.cli import app
+from mcastplan.model.change import STAGES as OUTAGE_STAGES
 from mcastplan.model.results import STAGES
 from mcastplan.model.scenario import PimOptions
 from mcastplan.model.timers import TIMER_ROWS, Timers
 from mcastplan.scenario import schemas
+from mcastplan.scenario.files import FileTransport
+from mcastplan.scenario.options import decode_transport
 from mcastplan.scenario.raw import Underlay
 from mcastplan.units import parse_rate, parse_time
 from tests.docs.keys import DOCS, REQUIRED, Row, keys, rows
@@ -19,8 +22,8 @@ from tests.docs.keys import DOCS, REQUIRED, Row, keys, rows
 FILES = {
     "mcastplan.scenario/1": (
         "reference/scenario.md",
-        *("The whole", "Clouds", "Transfers", "Underlay", "Schemes", "Timers", "Failures"),
-        *("Background", "Prices and limits"),
+        *("The whole", "Clouds", "Transfers", "Underlay", "Schemes", "Timers", "Transport"),
+        *("Failures", "Background", "Prices and limits"),
     ),
     "mcastplan.topology/1": ("reference/topology.md", "The whole", "Nodes", "Links"),
 }
@@ -61,6 +64,10 @@ def test_defaults_that_the_planner_fills_in() -> None:
     assert float(said["underlay.route_factor"]) == Underlay().route_factor
     limit = said["schemes.pim-sm.register_limit"]
     assert parse_rate(limit) == PimOptions().register_limit_bps
+    evict = said["transport.evict_after"].split("`, `uftp`: `")
+    files = FileTransport("nack-ideal"), FileTransport("uftp")
+    filled = [decode_transport(file).evict_after_s for file in files]
+    assert [parse_time(time) for time in evict] == filled
     for row in TIMER_ROWS:
         assert parse_time(said[f"timers.{row.key}"]) == getattr(Timers(), row.field), row.key
 
@@ -78,6 +85,11 @@ def test_every_key_of_a_result(name: str) -> None:
 
 def test_every_stage() -> None:
     assert [row.path for row in rows("reference/results.md", "Stages")] == list(STAGES)
+
+
+def test_every_stage_of_an_outage() -> None:
+    found = rows("reference/results.md", "Stages of an outage")
+    assert [(row.path, row.cells[0]) for row in found] == list(OUTAGE_STAGES.items())
 
 
 def commands(group: click.Command, path: str) -> dict[str, click.Command]:

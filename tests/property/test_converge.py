@@ -49,7 +49,7 @@ def _settled(context: Context, episode: Episode) -> None:
     """Flights of the end equal walks of a fresh plan; a min-cost tree may differ, but is sound."""
     scheme = episode.scheme
     for carried in episode.transfers:
-        left = demand_after(context, episode.igp.after, carried.demand)
+        left = demand_after(context, episode.igp, carried.demand)
         fresh = scheme.install(episode.igp.after, left)
         min_cost = (
             scheme.name == "sr-p2mp" and context.scenario.schemes.sr_p2mp.objective == "min-cost"

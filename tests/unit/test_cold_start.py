@@ -123,3 +123,62 @@ def test_replicas_whose_own_pulls_end_at_different_times() -> None:
         (3, 0, 2, 5.0),
         (1, 3, 3, 9.0),
     ]
+
+
+Pull = tuple[int, float] | tuple[int, float, float]
+
+
+def pulled(pull: Pull, load: str = "after", shards: int = 1, **changes: object) -> ReplicaGroup:
+    cloud = Cloud("c", "n", 40e9, replicas=4, engine=ENGINE, **changes)  # type: ignore[arg-type]
+    transfer = Transfer("push", 10**11, shards, "o", ("c",), load=load)  # type: ignore[arg-type]
+    cached = cloud.fanout == "cache"
+    (only,) = replica_groups(
+        cloud, transfer, [pull], provision_s=7, setup_s=1, direct=False, cached=cached
+    )
+    assert math.isclose(only.stages.total(), only.ready_s, abs_tol=1e-9)
+    return only
+
+
+@pytest.mark.parametrize("load", ["after", "streamed"])
+@pytest.mark.parametrize("fanout", ["multicast", "cache"])
+@pytest.mark.parametrize("fabric_bps", [10e9, 20e9, math.inf])
+def test_a_repair_of_nothing_changes_nothing(load: str, fanout: str, fabric_bps: float) -> None:
+    how = {"fanout": fanout, "fabric_bps": fabric_bps}
+    assert pulled((1, 21.3, 0.0), load, 7, **how) == pulled((1, 21.3), load, 7, **how)
+
+
+def repaired(load: str = "after", shards: int = 1, **changes: object) -> ReplicaGroup:
+    """As `group`, and 10 s of repair after the 20 s of the transfer."""
+    return pulled((1, 20.0, 10.0), load, shards, **changes)
+
+
+def test_a_repair_is_a_stage_of_its_own() -> None:
+    found = repaired()
+    assert (found.stages.transfer, found.stages.repair, found.stages.fan_out) == (20, 10, 0)
+    assert found.ready_s == group().ready_s + 10
+
+
+def test_a_slow_fabric_hides_behind_the_repair() -> None:
+    """100 GB at 20 Gb/s are 40 s from the first byte on: 10 s after the last, at 30 s."""
+    assert repaired(fabric_bps=20e9).stages.fan_out == 10
+    # A cache is filled first: 4 x 40 s after the last byte, repaired or not.
+    assert repaired(fabric_bps=20e9, fanout="cache").stages.fan_out == 160
+
+
+def test_streamed_loading_sees_arrival_until_the_repair_ends() -> None:
+    """10 shards over 30 s: verifying (10 s in all) and loading (20 s) both hide behind them, but
+    for the last shard's 1 s and 2 s."""
+    found = repaired(load="streamed", shards=10)
+    assert (found.stages.verify, found.stages.load) == (1, 2)
+    assert (found.overlapped.verify, found.overlapped.load) == (9, 18)
+
+
+def test_pulls_with_repairs_of_their_own() -> None:
+    """Two pulls end at 5 s, one at 4 s and is repaired for 1 s, one for 3 s: ready at 5 and 7 s."""
+    cloud = Cloud("c", "n", 1e9, replicas=4)
+    transfer = Transfer("push", 10**9, 1, "o", ("c",))
+    pulls = [(2, 5.0, 0.0), (1, 4.0, 1.0), (1, 4.0, 3.0)]
+    groups = replica_groups(
+        cloud, transfer, pulls, provision_s=0, setup_s=0, direct=True, cached=True
+    )
+    assert [(g.first, g.last, g.ready_s) for g in groups] == [(0, 2, 5.0), (3, 3, 7.0)]

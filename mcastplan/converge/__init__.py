@@ -1,0 +1,1 @@
+"""What a failure does: events of the IGP and of schemes, packets through them, transport."""

@@ -1,0 +1,90 @@
+"""Multicast-only fast reroute (RFC 7431): a second upstream neighbour, joined in advance.
+
+A router that somebody's primary stream crosses also joins an alternate upstream neighbour: another
+equal-cost one, else a loop-free alternate (RFC 5286 section 3.1, inequality 1). Its RPF check drops
+that second copy until the primary interface is lost. Assumed here: a router joined for a spare
+alone asks for none of its own, or routers could keep each other's state alive for ever. Not
+modelled: detection by missing packets; a way to the source that a spare has to be steered along
+(RPF Vector, RFC 9860); choosing among alternates by the routers they share with the primary way.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from mcastplan.model.plan import Key
+from mcastplan.model.topology import Arc, Node
+from mcastplan.schemes.mroute import Tree
+from mcastplan.underlay.routes import IgpRoutes
+
+
+def alternate(routes: IgpRoutes, node: Node, root: Node, primary: Arc) -> Arc | None:
+    """The arc towards the secondary upstream neighbour of ``node``; None without one.
+
+    Equal cost first, then a neighbour other than the primary's, then the shortest way to the root,
+    then by name of neighbour and link.
+    """
+    graph, dist = routes.graph, routes.dist_to(root)
+    equal = set(routes.next_arcs(node, root))
+    best: tuple[bool, bool, int, Node, Arc] | None = None
+    for near, metric, arc in graph.out[node]:
+        if arc == primary or dist[near] < 0:
+            continue
+        rank = arc not in equal, near == graph.head[primary], metric + dist[near], near, arc
+        if (best is None or rank < best) and not _through(routes, near, node, root):
+            best = rank
+    return None if best is None else best[-1]
+
+
+def _through(routes: IgpRoutes, start: Node, node: Node, root: Node) -> bool:
+    """Whether a shortest path from ``start`` to ``root`` passes ``node``: dist(start, root) =
+    dist(start, node) + dist(node, root)."""
+    head, dist = routes.graph.head, routes.dist_to(root)
+    todo, seen = [start], {start}
+    while todo:
+        here = todo.pop()
+        if here == node:
+            return True
+        if dist[here] <= dist[node]:
+            continue
+        for arc in routes.next_arcs(here, root):
+            if head[arc] not in seen:
+                seen.add(head[arc])
+                todo.append(head[arc])
+    return False
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """Of the routers below the root on the primary tree (``routers``), in order: ``bare`` have no
+    alternate upstream neighbour; the spare of those in ``meets`` passes the primary one, and fails
+    with it. (That a spare comes from the root itself is nobody's failure but the root's.)"""
+
+    routers: int
+    bare: tuple[Node, ...]
+    meets: tuple[Node, ...]
+
+
+def add_spares(tree: Tree, routes: IgpRoutes, root: Node, key: Key) -> Coverage:
+    """Put the branches for spare copies into a ``tree`` of primary streams."""
+    head, tail = routes.graph.head, routes.graph.tail
+    below = [(node, iif) for node, iif in tree.iif.items() if iif is not None]
+    bare, meets = [], []
+    for node, iif in below:
+        spare = alternate(routes, node, root, iif ^ 1)
+        if spare is None:
+            bare.append(node)
+            continue
+        tree.graft(routes, root, key, head[spare])
+        tree.oifs[head[spare]].append(spare ^ 1)
+        way = _upwards(tree, routes, head[spare])
+        if tail[iif] != root and tail[iif] in way:
+            meets.append(node)
+    return Coverage(len(below), tuple(sorted(bare)), tuple(sorted(meets)))
+
+
+def _upwards(tree: Tree, routes: IgpRoutes, node: Node) -> list[Node]:
+    """The router and all above it on the tree."""
+    way = [node]
+    while (iif := tree.iif[way[-1]]) is not None:
+        way.append(routes.graph.tail[iif])
+    return way

@@ -1,0 +1,177 @@
+"""Every failure, all schemes, in aggregate: which links must never fail during a push.
+
+`one` is pure and picklable, and `sweep` takes the map that runs it, so that processes or a cluster
+can: the numbers are the same whoever evaluates which failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+
+import msgspec
+
+from mcastplan.errors import InfeasibleError
+from mcastplan.evaluate.arcs import ArcSpace
+from mcastplan.evaluate.scheme import Context, install
+from mcastplan.model.failure import Failure
+from mcastplan.model.scenario import Scenario
+from mcastplan.model.sweep import Case, Row, SchemeRow, Sweep
+from mcastplan.schemes.base import demand
+from mcastplan.study.after import Failed, Outcome, Standing
+from mcastplan.study.compare import Progress, assumptions, chosen_schemes
+from mcastplan.study.failures import Kind, Places, cases_of
+from mcastplan.study.harm import Verdict, harmful, harms, scheme_sweeps
+from mcastplan.study.question import network_of
+from mcastplan.study.remedy import remedy
+from mcastplan.study.sweep_words import because
+from mcastplan.underlay.routes import IgpRoutes
+
+SCHEMA = "mcastplan.sweep/1"
+
+Evaluate = Callable[[Case], Row]
+# Like the builtin: rows in any order, fewer where somebody interrupts it.
+Map = Callable[[Evaluate, Sequence[Case]], Iterable[Row]]
+
+
+class Base(msgspec.Struct, frozen=True):
+    """Everything `one` needs: the network without failure and every scheme on it.
+
+    ``standing``: by scheme, in the order of results; ``reasons`` of those that are infeasible.
+    """
+
+    context: Context
+    places: Places
+    standing: dict[str, Standing]
+    reasons: dict[str, str]
+    transient: bool
+
+    def before(self, name: str) -> Outcome:
+        return self.standing[name].before
+
+
+def prepare(scenario: Scenario, *, transient: bool = False) -> Base:
+    """Plan and evaluate every scheme without failure."""
+    routes = IgpRoutes(scenario.topology.graph, scenario.ecmp)
+    demands = tuple(demand(scenario, routes, transfer) for transfer in scenario.transfers)
+    context = Context(scenario, routes, ArcSpace(scenario, routes), demands, (), ())
+    standing: dict[str, Standing] = {}
+    reasons: dict[str, str] = {}
+    for kind in chosen_schemes(scenario):
+        try:
+            installed = install(context, kind)
+        except InfeasibleError as limit:
+            reasons[kind.name] = str(limit)
+        else:
+            standing[kind.name] = Standing(context, installed.scheme, installed.plans)
+    return Base(context, Places(scenario.topology), standing, reasons, transient)
+
+
+def one(base: Base, case: Case) -> Row:
+    """One failure, all feasible schemes."""
+    failed = Failed(base.context, base.places, case)
+    rows = []
+    for name, standing in base.standing.items():
+        found = standing.after(failed)
+        outage_s: float | None = None
+        outage_sum_s: float | None = None
+        if base.transient:
+            outage_s, outage_sum_s = _outages(base, standing, case) if found.touched else (0.0, 0.0)
+        rows.append(
+            SchemeRow(
+                name,
+                found.touched,
+                found.completion_s,
+                found.wire_bytes,
+                found.unreachable,
+                outage_s,
+                outage_sum_s,
+                found.fresh,
+            )
+        )
+    return Row(case.name, tuple(rows))
+
+
+def _outages(base: Base, standing: Standing, case: Case) -> tuple[float | None, float | None]:
+    """Nothing where the scheme's transition is not modelled (PIM-SM with an RP)."""
+    from mcastplan.converge.timeline import longest_outage  # noqa: PLC0415  (only if asked for)
+
+    failure = Failure(0.0, case.links, case.nodes, case.srlgs)
+    try:
+        return longest_outage(base.context, standing.scheme, standing.plans, [failure])
+    except InfeasibleError:
+        return None, None
+
+
+def _again(scenario: Scenario, cases: Sequence[Case]) -> list[Row]:
+    base = prepare(scenario)
+    return [one(base, case) for case in cases]
+
+
+def sweep(
+    scenario: Scenario,
+    kind: Kind,
+    *,
+    sample: int | None = None,
+    seed: int = 0,
+    transient: bool = False,
+    map: Map = map,  # noqa: A002  (it is one)
+    progress: Progress | None = None,
+    done: Mapping[str, Row] | None = None,
+) -> Sweep:
+    """All failures of one kind, or a seeded ``sample`` of them.
+
+    ``done`` are rows already known, by failure. Where ``map`` ends early the result is of what is
+    there, says ``complete: false``, and names no remedy. Raises `UsageError` where there is nothing
+    to fail, or too much without a sample.
+    """
+    tell = progress or (lambda what, share: None)
+    total, cases = cases_of(scenario.topology, kind, sample, seed)
+    tell("plans without failure", 0.0)
+    base = prepare(scenario, transient=transient)
+    known = dict(done or {})
+    rows = {case.name: known[case.name] for case in cases if case.name in known}
+    todo = [case for case in cases if case.name not in rows]
+    tell("failures", len(rows) / len(cases))
+    for row in map(partial(one, base), todo):
+        rows[row.failure] = row
+        tell("failures", len(rows) / len(cases))
+    ordered = [rows[case.name] for case in cases if case.name in rows]
+    complete = len(ordered) == len(cases)
+    verdict = Verdict(base.context, base.places, {n: base.before(n) for n in base.standing})
+    judged = harms(verdict, [case for case in cases if case.name in rows], ordered)
+    best = None
+    if complete:
+        tell("one more link", 1.0)
+        best = remedy(scenario, verdict, judged, _again)
+    result = Sweep(
+        schema=SCHEMA,
+        scenario=scenario.name,
+        assumptions=(*assumptions(base.context), *_assumed(scenario)),
+        failures=kind,
+        total=total,
+        chosen=len(cases),
+        evaluated=len(ordered),
+        seed=None if len(cases) == total else seed,
+        transient=transient,
+        complete=complete,
+        schemes=scheme_sweeps(verdict, base.reasons, ordered, chosen_schemes(scenario)),
+        worst=harmful(verdict, judged),
+        remedy=best,
+        network=network_of(scenario.topology),
+    )
+    return msgspec.structs.replace(result, because=because(result, ordered))
+
+
+def _assumed(scenario: Scenario) -> tuple[str, ...]:
+    said = [
+        "each failure alone, for good, before the first byte: completion is that of a whole push"
+        " over the network that is left",
+        "both directions of a link fail together; a node fails with all its links",
+    ]
+    if scenario.schemes.sr_p2mp.objective == "min-cost":
+        said.append(
+            "a min-cost tree that lost nothing stays, another is repaired, and replaced where the"
+            " repaired one is over 5 % dearer than a new one"
+        )
+    return tuple(said)
