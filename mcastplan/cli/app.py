@@ -25,6 +25,7 @@ INTERNAL_ERROR = 70
 # Command -> its module and the attribute in it, in the order of ``mcastplan --help``.
 COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("mcastplan.cli.compare", "command"),
+    "fail": ("mcastplan.cli.fail", "command"),
     "plan": ("mcastplan.cli.plan", "command"),
     "sweep": ("mcastplan.cli.sweep", "command"),
     "campaign": ("mcastplan.cli.campaign", "command"),

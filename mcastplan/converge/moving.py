@@ -26,7 +26,6 @@ from mcastplan.model.topology import Arc, Graph, Node
 from mcastplan.schemes.base import Igp, Scheme
 
 NODE_DOWN = "the router itself is down"
-_NONE: frozenset[Node] = frozenset()
 _DEAD = Hop(drops=(NODE_DOWN,))
 
 
@@ -198,7 +197,8 @@ def _key(packet: Hashable) -> Key:
 
 class Narrowed:
     """What of a `Forwarding` can concern one receiver of one flow: its own copies of packets that
-    name their receivers, and branches of entries that lead to nodes ``live`` for their key."""
+    name their receivers, and branches of entries that lead to nodes ``live`` for their key
+    (all, where that says nothing: a tree instance between the first and the last)."""
 
     def __init__(
         self, whole: Forwarding, receiver: Node, live: Mapping[Key, frozenset[Node]]
@@ -242,6 +242,8 @@ class Narrowed:
     def _leads(self, arc: Arc, packet: Packet) -> bool:
         while isinstance(packet, Detour):
             packet = packet.packet
-        if not isinstance(packet, Steer):
-            return self.graph.head[arc] in self._live.get(packet, ())
-        return not packet.lookup or not self._live.get(packet.key, _NONE).isdisjoint(packet.dests)
+        if isinstance(packet, Steer):
+            live = self._live.get(packet.key) if packet.lookup else None
+            return live is None or not live.isdisjoint(packet.dests)
+        live = self._live.get(packet)
+        return live is None or self.graph.head[arc] in live

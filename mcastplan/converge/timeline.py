@@ -12,7 +12,7 @@ from mcastplan.converge.episode import Carried, Episode, play
 from mcastplan.converge.losses import Place, ended, losses
 from mcastplan.converge.outages import Gap
 from mcastplan.converge.routers import routers
-from mcastplan.converge.transport import transmit
+from mcastplan.converge.transport import carried, transmit
 from mcastplan.dataplane.flight import Flight
 from mcastplan.errors import InfeasibleError
 from mcastplan.evaluate.scheme import (
@@ -94,8 +94,10 @@ def _courses(context: Context, installed: Installed, episode: Episode | None) ->
     is no ``episode``."""
     scheme = installed.scheme
     found = []
-    for number, (demand, plan) in enumerate(installed.plans):
+    for number, (demand, steady_plan) in enumerate(installed.plans):
         transfer = context.scenario.transfers[number]
+        tcp = scheme.name == "unicast"
+        plan = steady_plan if tcp else carried(steady_plan, context.scenario.transport)
         push = planned_push(context, scheme, transfer, demand, plan)
         courses = []
         for place, load in enumerate(push.loads):
@@ -107,12 +109,12 @@ def _courses(context: Context, installed: Installed, episode: Episode | None) ->
                 pieces = tuple(_piece(context, plan, load.flow, flight) for flight in course)
                 rtt_s = 2 * max((away for _, away in course[0].arrivals.values()), default=0.0)
             courses.append(FlowCourse(load.flow, pieces, rtt_s))
-        found.append(Course(push, tuple(courses), scheme.name == "unicast"))
+        found.append(Course(push, tuple(courses), tcp))
     return found
 
 
 def _piece(context: Context, plan: ReplicationPlan, flow: Flow, flight: Flight) -> Piece:
-    """Access arcs are always in: a sender does not speed up for receivers that are gone."""
+    """Access arcs of clouds that will be back are in: nothing is sent faster while they are out."""
     payload, inner = payload_bytes(context.scenario.mtu, plan), plan.inner_bytes
     weights: dict[Arc, float] = {
         arc: wire_factor(payload, inner, copies, flight.headers[arc])
@@ -120,11 +122,12 @@ def _piece(context: Context, plan: ReplicationPlan, flow: Flow, flight: Flight) 
     }
     native = wire_factor(payload, inner)
     space = context.space
-    for arc in (space.origin[plan.transfer], *map(space.cloud.__getitem__, flow.clouds)):
-        weights[arc] = native
+    weights[space.origin[plan.transfer]] = native
     missing, extra = [], {}
     for name in flow.clouds:
         copies, _ = flight.arrivals.get(context.pe(name), (0, 0.0))
+        if copies or flight.until_s < math.inf:
+            weights[space.cloud[name]] = native
         if copies == 0:
             missing.append(name)
         elif copies > 1:

@@ -96,11 +96,10 @@ def _because(rows: Sequence[SchemeTimeline]) -> list[str]:
         late = _delay_s(row)
         lost = sum(each.lost_bytes for each in row.transfers)
         if lost > 0 and late is not None:
+            then = f"ready {show_time(late)} later" if late > SAME_S else "ready as soon"
             said.append(
-                f"{row.name}: {show_size(lost)} lost by receivers, the last replica ready"
-                f" {show_time(late)} later"
-                if late > 0
-                else f"{row.name}: {show_size(lost)} lost by receivers, no replica ready later"
+                f"{row.name}: receivers miss {show_size(lost)} at first, and the last replica is"
+                f" {then}"
             )
     return said
 

@@ -169,7 +169,7 @@ def test_in_place_the_dead_bud_is_cleaned_up_in_a_second_round() -> None:
 
 
 def test_a_change_while_the_root_waits_for_acknowledgements() -> None:
-    """a is down from 10 s to 10.5 s. Instance 2, without it, is switched to at 618 ms as above; that
+    """a is down from 10 s to 10.5 s. Instance 2, without it, is switched to at 618 ms; that
     a is back is heard at 550 ms, when instance 2 is on its way. So the next computation starts at
     618 and ends at 1118 ms; instance 3 is on s, a and t by 1118 + 50 + 2 = 1170 ms, acknowledged
     at 1172 and switched to at 1222 ms."""
