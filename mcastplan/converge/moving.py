@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 
 import msgspec
 
@@ -73,6 +73,45 @@ class _Hops(msgspec.Struct):
     hops: list[Hop]
 
 
+class Choices:
+    """Which routers ever forward to a destination otherwise than before.
+
+    Where everything fails once and for good (``once``), a router that keeps its choice in the end
+    keeps it all the time: what is down on the way there is part of what is down in the end.
+    """
+
+    def __init__(self, igp: Igp) -> None:
+        self.once = all(len(each) == 1 and each[0][1] == math.inf for each in igp.down.values())
+        self._one_link = len(igp.down) == 2
+        self._igp = igp
+        self._lost = {igp.graph.tail[arc] for arc in igp.down}
+        self._moved: dict[Node, Collection[Node]] = {}
+
+    def stay(self, node: Node, packets: Iterable[Packet]) -> bool:
+        """Whether the routes by which the node sends these packets stay as they are."""
+        if not self.once or node in self._lost or self._igp.node_down(node):
+            return False
+        for packet in packets:
+            while isinstance(packet, Detour):
+                packet = packet.packet
+            if isinstance(packet, Steer):
+                for dest in packet.dests:
+                    moved = self._moved.get(dest)
+                    if moved is None:
+                        moved = self._moved[dest] = self._igp.after.moved(dest)
+                    if node in moved and not self._same(node, dest):
+                        return False
+        return True
+
+    def _same(self, node: Node, dest: Node) -> bool:
+        """Farther from ``dest`` than before, yet by the same next hop: with one link down there is
+        no state in between."""
+        igp = self._igp
+        if not self._one_link:
+            return False
+        return list(igp.before.next_arcs(node, dest)) == list(igp.after.next_arcs(node, dest))
+
+
 class Forwarding:
     """`mcastplan.dataplane.flight.Moving` for one transfer: the plan before, then the updates.
 
@@ -96,6 +135,7 @@ class Forwarding:
             else:
                 self._updates.setdefault(update.node, []).append(update)
         self._courses: dict[tuple[Node, Key], _Course] = {}
+        self.choices = Choices(igp)
         self._hops: dict[tuple[Node, Arc | None, Hashable], _Hops] = {}
 
     def hop(
@@ -112,6 +152,11 @@ class Forwarding:
     def _over_time(self, node: Node, arrived: Arc | None, packet: Hashable) -> _Hops:
         """Changes of the node that are none for this packet are left out."""
         key = _key(packet)
+        if not self._concern(node, key):
+            state = _State(self._plan, self._igp.before, {}, True)
+            hop = step(state, self._igp.before, node, arrived, packet)
+            if self.choices.stay(node, (copy for _, copy in hop.out)):
+                return _Hops([], [], [hop])
         course = self._courses.get((node, key)) or self._course(node, key)
         found = _Hops([], [], [])
         for place, state in enumerate(course.states):
@@ -134,6 +179,10 @@ class Forwarding:
                 return False, up_s, Cause("down", up_s)
         return True, math.inf, None
 
+    def last_imposed_s(self) -> float:
+        """Since when what is imposed stays; minus infinity: always."""
+        return max((update.at_s for update in self._imposed), default=-math.inf)
+
     def starts(
         self, flow: Flow, at_s: float
     ) -> tuple[list[tuple[Node, Packet]], float, Cause | None]:
@@ -147,18 +196,19 @@ class Forwarding:
             found = [(update.node, packet) for packet in update.impose]
         return found, math.inf, None
 
+    def _concern(self, node: Node, key: Key) -> list[Update]:
+        """Updates of the node's entries for packets of the key."""
+        keys = self._plan.match.get(key, (key,))
+        return [
+            update
+            for update in self._updates.get(node, ())
+            if update.entry is not None and update.entry[0] in keys
+        ]
+
     def _course(self, node: Node, key: Key) -> _Course:
         """Of what concerns packets of one key: state of others is no news for them."""
         igp = self._igp
-        keys = self._plan.match.get(key, (key,))
-        own = [
-            *self._scheme.forwarding(igp, node),
-            *(
-                update
-                for update in self._updates.get(node, ())
-                if update.entry is not None and update.entry[0] in keys
-            ),
-        ]
+        own = [*self._scheme.forwarding(igp, node), *self._concern(node, key)]
         changes: list[tuple[float, int, Update | bool, Cause]] = [
             (update.at_s, 1, update, update.cause) for update in own
         ]

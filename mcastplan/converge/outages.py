@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mcastplan.converge.moving import Forwarding, Narrowed
-from mcastplan.dataplane.flight import Flight, fly
+from mcastplan.dataplane.flight import INSTANT_S, Flight, fly
 from mcastplan.dataplane.walk import MAX_TTL
 from mcastplan.model.change import Cause
 from mcastplan.model.plan import Flow
@@ -94,7 +94,7 @@ def attributed(cause: Cause | None, from_s: float, to_s: float) -> dict[str, flo
     at_s = from_s
     for until_s, stage in [*reversed(bounds), (math.inf, "propagation")]:
         upto_s = min(until_s, to_s)
-        if upto_s > at_s:
+        if upto_s > at_s + INSTANT_S:  # what is less is rounding, and part of the next one
             stages[stage] = stages.get(stage, 0.0) + upto_s - at_s
             at_s = upto_s
     return stages

@@ -1,37 +1,75 @@
 """When one receiver gets the packets of one flow: flights that remember how their ways go on.
 
-`mcastplan.dataplane.flight` follows every copy anew at every instant. For one receiver, whose
-packet is one copy at a time, a node's answer can be kept: from when to when a packet that is there
-then arrives, and how long it takes. A later packet stops at the first node whose answer is known.
+`mcastplan.dataplane.flight` follows every copy anew at every instant. For one receiver a node's
+answer can be kept: from when to when a packet that is there then arrives, and how long it takes. A
+later packet stops at the first node whose answer is known.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Hashable, Iterator
+from collections.abc import Container, Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
-import msgspec
-
-from mcastplan.converge.moving import Narrowed
-from mcastplan.dataplane.flight import INSTANT_S
+from mcastplan.converge.moving import Choices, Narrowed
+from mcastplan.dataplane.flight import INSTANT_S, Flight
 from mcastplan.dataplane.walk import MAX_TTL
-from mcastplan.model.plan import Flow
+from mcastplan.model.plan import Flow, Packet
 from mcastplan.model.topology import Arc, Node
 
-_Place = tuple[Node, Arc | None, Hashable]
+_Place = tuple[Node, Arc | None, Packet]
 
 
 class BranchesError(Exception):
-    """A copy parts in two: for `flights` to follow."""
+    """Copies part again and again: for `flights` to follow."""
 
 
-class _Answer(msgspec.Struct, frozen=True):
+# A way on which copies part so often is a loop that makes copies.
+MOST_PARTS = 50
+
+
+class _Answer(NamedTuple):
     """For packets at a place in [from_s, to_s): seconds and hops to the receiver; None: lost."""
 
     from_s: float
     to_s: float
     way: tuple[float, int] | None
+
+
+class _Stretch(NamedTuple):
+    """A packet at a place before ``to_s`` gets to the place ``ahead``; ``at_s``: when one did."""
+
+    place: _Place
+    at_s: float
+    to_s: float
+    away_s: float
+    hops: int
+    ahead: _Place
+
+
+class Trail:
+    """The steady way of one receiver's packets: every place on it, up to where they arrive."""
+
+    def __init__(self, places: Sequence[_Place], delays_s: Sequence[float]) -> None:
+        self.places = places
+        self.number = {place: number for number, place in enumerate(places)}
+        self.at_s = [0.0, *accumulate(delays_s)]
+
+    def ends(self, changing: Container[Node], choices: Choices) -> list[int] | None:
+        """By place: the next one, itself included, at which anything changes at some time, or the
+        last. ``changing``: nodes that do so for another reason than their routes."""
+        if not choices.once:
+            return None
+        found = [len(self.places) - 1] * len(self.places)
+        for number in range(len(self.places) - 2, -1, -1):
+            node = self.places[number][0]
+            if node in changing or not choices.stay(node, (self.places[number + 1][2],)):
+                found[number] = number
+            else:
+                found[number] = found[number + 1]
+        return found
 
 
 class _Known:
@@ -58,11 +96,33 @@ class _Known:
 class Reach:
     """One receiver's packets of one flow."""
 
-    def __init__(self, moving: Narrowed, receiver: Node, most_hops: int) -> None:
-        self._moving, self._receiver = moving, receiver
+    def __init__(
+        self, moving: Narrowed, receiver: Node, most_hops: int, settled: Flight | None = None
+    ) -> None:
+        """``settled``: what becomes of packets from some time on, of all receivers."""
+        self._moving, self._receiver, self._settled = moving, receiver, settled
         self._ttl = max(MAX_TTL, most_hops)
         self._known: dict[_Place, _Known] = {}
-        self._firsts: dict[tuple[_Place, float], tuple[_Place, float, int]] = {}
+        self._stretches: dict[_Place, _Stretch] = {}
+        self.trail: Trail | None = None
+        self._ends: list[int] | None = None
+
+    def lay(self, trail: Trail, changing: Container[Node], choices: Choices) -> None:
+        """Take a steady way as known, but where it changes."""
+        self.trail, self._ends = trail, trail.ends(changing, choices)
+
+    def _known_stretch(self, place: _Place) -> _Stretch | None:
+        """From any place of the trail to where it first changes."""
+        if self._ends is not None and self.trail is not None:
+            number = self.trail.number.get(place)
+            if number is not None:
+                end = self._ends[number]
+                if end > number:
+                    at_s = self.trail.at_s
+                    away_s = at_s[end] - at_s[number]
+                    ahead = self.trail.places[end]
+                    return _Stretch(place, -math.inf, math.inf, away_s, end - number, ahead)
+        return None
 
     def gaps(self, flow: Flow) -> list[float]:
         """Lengths [s] of the outages, infinite where one does not end: those of `outages.gaps`.
@@ -88,88 +148,117 @@ class Reach:
         """For packets emitted at all times, in order."""
         at_s = -math.inf
         while at_s < math.inf:
+            if self._settled is not None and at_s >= self._settled.from_s:
+                arrival = self._settled.arrivals.get(self._receiver)
+                yield _Answer(at_s, math.inf, arrival and (arrival[1], 0))
+                return
             starts, until_s, _ = self._moving.starts(flow, at_s)
             if len(starts) > 1:
                 raise BranchesError
             if starts:
-                place, away_s, hops = self._first_changing(
-                    (starts[0][0], None, starts[0][1]), at_s, until_s
-                )
-                answer = self._ask(place, at_s + away_s)
-                until_s = min(until_s, answer.to_s - away_s)
-                way = None
-                if answer.way is not None and answer.way[1] + hops <= self._ttl:
-                    way = answer.way[0] + away_s, answer.way[1] + hops
-                yield _Answer(at_s, until_s, way)
+                answer = self._ask((starts[0][0], None, starts[0][1]), at_s)
+                until_s = min(until_s, answer.to_s)
+                way = answer.way
+                yield _Answer(at_s, until_s, way if way and way[1] <= self._ttl else None)
             else:
                 yield _Answer(at_s, until_s, None)
             at_s = until_s
 
-    def _first_changing(
-        self, start: _Place, at_s: float, until_s: float
-    ) -> tuple[_Place, float, int]:
-        """Where packets emitted from ``at_s`` to ``until_s`` first meet a change, and how many
-        seconds and hops away that is."""
-        key = start, until_s
-        found = self._firsts.get(key)
-        if found is None:
-            moving, head, delay_s = (
-                self._moving,
-                self._moving.graph.head,
-                self._moving.graph.delay_s,
-            )
-            place, away_s, hops = start, 0.0, 0
-            while hops <= self._ttl:
-                node, arrived, packet = place
-                hop, hop_s, _ = moving.hop(node, at_s + away_s, arrived, packet)
-                if hop_s - away_s < until_s or hop.delivered or len(hop.out) != 1:
-                    break
-                arc, packet = hop.out[0]
-                there, arc_s, _ = moving.crosses(arc, at_s + away_s)
-                if arc_s - away_s < until_s or not there:
-                    break
-                place, away_s, hops = (head[arc], arc, packet), away_s + delay_s[arc], hops + 1
-            found = self._firsts[key] = place, away_s, hops
-        return found
-
-    def _ask(self, place: _Place, at_s: float) -> _Answer:
+    def _ask(self, place: _Place, at_s: float, depth: int = 0) -> _Answer:
         moving, known = self._moving, self._known
         head, delay_s = moving.graph.head, moving.graph.delay_s
-        passed: list[tuple[_Place, float, float, float]] = []  # place, when, holds until, then away
+        passed: list[_Stretch] = []
+        hops = 0
         while True:
             if place in known:
                 found = known[place].at(at_s)
                 if found is not None:
                     to_s, way = found.to_s, found.way
                     break
-            if len(passed) > self._ttl:
+            if hops > self._ttl:
                 # What the places passed would still lead to is not known: only this packet's end.
-                start_s, away_s, until_s = passed[0][1], 0.0, math.inf
-                for _, _, holds_s, delay in passed:
-                    until_s = min(until_s, holds_s - away_s)
-                    away_s += delay
-                return _Answer(start_s, until_s, None)
-            node, arrived, packet = place
-            hop, to_s, _ = moving.hop(node, at_s, arrived, packet)
-            if hop.delivered and node == self._receiver:
-                way = (0.0, 0)
-                known.setdefault(place, _Known()).add(_Answer(at_s, to_s, way))
-                break
-            if len(hop.out) > 1:
-                raise BranchesError
-            there = False
-            if hop.out:
-                arc, packet = hop.out[0]
-                there, until_s, _ = moving.crosses(arc, at_s)
-                to_s = min(to_s, until_s)
-            if not there:
-                way = None
-                known.setdefault(place, _Known()).add(_Answer(at_s, to_s, way))
-                break
-            passed.append((place, at_s, to_s, delay_s[arc]))
-            place, at_s = (head[arc], arc, packet), at_s + delay_s[arc]
-        for before, then_s, holds_s, delay in reversed(passed):
-            to_s = min(holds_s, to_s - delay)
-            way = None if way is None else (way[0] + delay, way[1] + 1)
-            known.setdefault(before, _Known()).add(_Answer(then_s, to_s, way))
-        return _Answer(passed[0][1] if passed else at_s, to_s, way)
+                return _expired(passed)
+            stretch = self._stretches.get(place) or self._known_stretch(place)
+            if stretch is None or at_s + INSTANT_S >= stretch.to_s:
+                node, arrived, packet = place
+                hop, to_s, _ = moving.hop(node, at_s, arrived, packet)
+                if hop.delivered and node == self._receiver:
+                    way = (0.0, 0)
+                    known.setdefault(place, _Known()).add(_Answer(at_s, to_s, way))
+                    break
+                if len(hop.out) > 1:
+                    if depth > MOST_PARTS:
+                        raise BranchesError
+                    until_s, way = self._parted(hop.out, at_s, depth)
+                    to_s = min(to_s, until_s)
+                    known.setdefault(place, _Known()).add(_Answer(at_s, to_s, way))
+                    break
+                there = False
+                if hop.out:
+                    arc, packet = hop.out[0]
+                    there, until_s, _ = moving.crosses(arc, at_s)
+                    to_s = min(to_s, until_s)
+                if not there:
+                    way = None
+                    known.setdefault(place, _Known()).add(_Answer(at_s, to_s, way))
+                    break
+                stretch = _Stretch(place, at_s, to_s, delay_s[arc], 1, (head[arc], arc, packet))
+            passed.append(stretch._replace(at_s=at_s))
+            place, at_s, hops = stretch.ahead, at_s + stretch.away_s, hops + stretch.hops
+        if self.trail is None and not depth and at_s == -math.inf:
+            places = [*(each.place for each in passed), place]
+            self.trail = Trail(places, [each.away_s for each in passed])
+        first_s = passed[0].at_s if passed else at_s
+        return _Answer(first_s, *self._keep(passed, to_s, way))
+
+    def _parted(
+        self, out: Sequence[tuple[Arc, Packet]], at_s: float, depth: int
+    ) -> tuple[float, tuple[float, int] | None]:
+        """Of several copies, the way of the first that arrives, and until when that holds."""
+        graph, found = self._moving.graph, []
+        to_s = math.inf
+        for arc, packet in out:
+            there, until_s, _ = self._moving.crosses(arc, at_s)
+            to_s = min(to_s, until_s)
+            if there:
+                delay_s = graph.delay_s[arc]
+                place = graph.head[arc], arc, packet
+                answer = self._ask(place, at_s + delay_s, depth + 1)
+                to_s = min(to_s, answer.to_s - delay_s)
+                if answer.way is not None:
+                    found.append((answer.way[0] + delay_s, answer.way[1] + 1))
+        return to_s, min(found, default=None)
+
+    def _keep(
+        self, passed: list[_Stretch], to_s: float, way: tuple[float, int] | None
+    ) -> tuple[float, tuple[float, int] | None]:
+        """Answers for the places passed, given the one behind them; places that change later than
+        what is behind them become one stretch with their successor."""
+        later: _Stretch | None = None
+        for each in reversed(passed):
+            way = None if way is None else (way[0] + each.away_s, way[1] + each.hops)
+            to_s -= each.away_s
+            if each.to_s <= to_s:
+                to_s, later = each.to_s, None
+            else:
+                if later is not None:
+                    each = _Stretch(
+                        each.place,
+                        each.at_s,
+                        min(each.to_s, later.to_s - each.away_s),
+                        each.away_s + later.away_s,
+                        each.hops + later.hops,
+                        later.ahead,
+                    )
+                    self._stretches[each.place] = each
+                later = each
+            self._known.setdefault(each.place, _Known()).add(_Answer(each.at_s, to_s, way))
+        return to_s, way
+
+
+def _expired(passed: list[_Stretch]) -> _Answer:
+    away_s, until_s = 0.0, math.inf
+    for each in passed:
+        until_s = min(until_s, each.to_s - away_s)
+        away_s += each.away_s
+    return _Answer(passed[0].at_s, until_s, None)

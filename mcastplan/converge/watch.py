@@ -7,17 +7,19 @@ nodes that their copies can meet.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import msgspec
 
 from mcastplan.converge.episode import demand_after
 from mcastplan.converge.moving import Forwarding, Narrowed
 from mcastplan.converge.outages import flights, gaps
-from mcastplan.converge.reach import BranchesError, Reach
+from mcastplan.converge.reach import BranchesError, Reach, Trail
+from mcastplan.dataplane.flight import Flight, fly
 from mcastplan.dataplane.walk import walk_plan
 from mcastplan.evaluate.scheme import Context, Installed
 from mcastplan.model.change import Transition
-from mcastplan.model.plan import Key, ReplicationPlan, Steer
+from mcastplan.model.plan import Flow, Key, ReplicationPlan, Steer
 from mcastplan.model.topology import Arc, Graph, Node
 from mcastplan.schemes.base import Igp
 
@@ -28,6 +30,8 @@ class Watch:
     def __init__(self, context: Context, installed: Installed) -> None:
         self._context, self._installed = context, installed
         self._ways = [_Ways(context, plan) for _, plan in installed.plans]
+        # Steady ways by transfer, flow and receiver, as they were first followed.
+        self._trails: dict[tuple[int, str, Node], Trail] = {}
 
     def outage(self, igp: Igp) -> tuple[float | None, float]:
         """(longest outage [s] of a receiving PE that gets packets again, None without any; sum
@@ -45,15 +49,41 @@ class Watch:
             forwarding = Forwarding(scheme, igp, plan, transition.updates)
             passed = _Passed(igp.graph, self._ways[place].above, transition)
             for flow in plan.flows:
-                for pe in sorted(concerned[place].intersection(flow.receivers)):
-                    moving = Narrowed(forwarding, pe, passed.for_(pe))
+                mine = sorted(concerned[place].intersection(flow.receivers))
+                live = {pe: passed.for_(pe) for pe in mine}
+                settled = _settled(forwarding, flow, live)
+                for pe in mine:
+                    moving = Narrowed(forwarding, pe, live[pe])
+                    reach = Reach(moving, pe, self._ways[place].most_hops, settled)
+                    trail = self._trails.get((place, flow.name, pe))
+                    if trail:
+                        reach.lay(trail, passed.changed, forwarding.choices)
                     try:
-                        lasting += Reach(moving, pe, self._ways[place].most_hops).gaps(flow)
+                        lasting += reach.gaps(flow)
+                        if reach.trail is not None:
+                            self._trails[place, flow.name, pe] = reach.trail
                     except BranchesError:
                         course = flights(moving, flow)
                         lasting += (gap.to_s - gap.from_s for gap in gaps(course, pe))
         ended = [seconds for seconds in lasting if seconds < math.inf]
         return max(ended, default=None), math.fsum(ended)
+
+
+def _settled(
+    forwarding: Forwarding, flow: Flow, live: Mapping[Node, Mapping[Key, frozenset[Node]]]
+) -> Flight | None:
+    """Where a new tree was switched to and nothing changes any more: one flight for all."""
+    at_s = forwarding.last_imposed_s()
+    if at_s == -math.inf or not live:
+        return None
+    together: dict[Key, frozenset[Node]] = {}
+    for each in live.values():
+        for key, nodes in each.items():
+            together[key] = together.get(key, frozenset()) | nodes
+    moving = Narrowed(forwarding, min(live), together)
+    starts, until_s, cause = moving.starts(flow, at_s)
+    flight = fly(moving, starts, at_s, until_s, cause, len(forwarding.graph.head))
+    return flight if flight.until_s == math.inf else None
 
 
 class _Ways:
@@ -113,11 +143,11 @@ class _Passed:
     def __init__(self, graph: Graph, before: Above, transition: Transition) -> None:
         self._maps = before, above(graph, transition.after)
         old = before.keys_of
-        self._changed = {
+        self.changed = frozenset(
             update.node
             for update in transition.updates
             if update.entry is not None and update.entry[1] is not None and update.entry[0] in old
-        }
+        )
 
     def for_(self, receiver: Node) -> dict[Key, frozenset[Node]]:
         """By key: a tree instance has its own nodes."""
@@ -130,7 +160,7 @@ class _Passed:
                         todo.append(node)
                         seen.add(node)
             for key in each.keys_of:
-                found.setdefault(key, set(self._changed)).update(seen)
+                found.setdefault(key, set(self.changed)).update(seen)
         return {key: frozenset(nodes) for key, nodes in found.items()}
 
 

@@ -17,7 +17,7 @@ from mcastplan.model.topology import Arc, Graph, Node
 Key = Hashable  # what a node looks up: (S, G), a tree instance, a receiver
 
 
-class Steer(msgspec.Struct, frozen=True):
+class Steer(msgspec.Struct, frozen=True, cache_hash=True):
     """ "Each node by its own route towards ``dests``, one copy per next hop."
 
     A destination delivers, or with ``lookup`` looks ``key`` up in its own entries (a replication
@@ -47,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True):
     role: str = ""
 
 
-class Detour(msgspec.Struct, frozen=True):
+class Detour(msgspec.Struct, frozen=True, cache_hash=True):
     """A packet in a tunnel along ``arcs`` (a strict path, for fast reroute); where they end, the
     node goes on with ``packet``. ``header_bytes``: the packet's own and the tunnel's."""
 

@@ -20,10 +20,10 @@ _FAR = 1 << 62
 _Adjacency = Sequence[Sequence[tuple[Node, int, Arc]]]
 
 
-def repaired_distances(
-    dist: list[int], ahead: _Adjacency, back: _Adjacency, heads: Iterable[Node]
-) -> tuple[list[int], Collection[Node]]:
-    """(distances, nodes whose distance grew), ``dist`` itself where none did.
+def cut_off(
+    dist: Sequence[int], ahead: _Adjacency, back: _Adjacency, heads: Iterable[Node]
+) -> Collection[Node]:
+    """Nodes whose distance grows: those that keep none of their shortest paths.
 
     ``dist`` are those of the whole network; ``ahead`` and ``back`` (the other direction) are what
     is left of it; ``heads`` are the nodes that a lost arc led into on some shortest path.
@@ -42,8 +42,16 @@ def repaired_distances(
             for x, w, _ in ahead[v]:
                 if d + w == dist[x]:
                     todo.append(x)
+    return lost
+
+
+def repaired_distances(
+    dist: list[int], ahead: _Adjacency, back: _Adjacency, lost: Collection[Node]
+) -> list[int]:
+    """Distances with those of the ``lost`` nodes (`cut_off`) found anew; ``dist`` itself without
+    any."""
     if not lost:
-        return dist, ()
+        return dist
     size = len(dist)
     dist = dist.copy()
     for v in lost:
@@ -69,14 +77,14 @@ def repaired_distances(
             if dist[v] < 0 and d + w < label[v]:
                 label[v] = d + w
                 heappush(heap, (d + w) * size + v)
-    return dist, lost
+    return dist
 
 
 def repaired_tree(
     graph: Graph, dist: list[int], parent: list[Arc], heads: Sequence[Node]
-) -> tuple[list[int], list[Arc], Collection[Node]]:
-    """(distances, `first_tree`, nodes whose distance grew) on ``graph``, what is left of a network
-    with distances ``dist`` and tree ``parent``; ``heads``, at least one, lost their arc in it.
+) -> tuple[list[int], list[Arc]]:
+    """(distances, `first_tree`) on ``graph``, what is left of a network with distances ``dist`` and
+    tree ``parent``; ``heads``, at least one, lost their arc in it.
 
     Where two paths to a node are equally short, the one whose first different hop is smaller wins;
     both are already in the repaired tree, so it is found by climbing to where they part.
@@ -124,8 +132,7 @@ def repaired_tree(
                     heappush(heap, t * size + v)
                 elif t == label[v] and _first(graph, dist, parent, arc, parent[v]):
                     parent[v] = arc
-    grown = [v for v in below if dist[v] != before[v]]
-    return dist if grown else before, parent, grown
+    return dist if any(dist[v] != before[v] for v in below) else before, parent
 
 
 def _first(graph: Graph, dist: Sequence[int], parent: Sequence[Arc], one: Arc, other: Arc) -> bool:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from mcastplan.model.plan import Key
 from mcastplan.model.topology import Arc, Graph, Node
-from mcastplan.underlay.repair import repaired_distances, repaired_tree
+from mcastplan.underlay.repair import cut_off, repaired_distances, repaired_tree
 from mcastplan.underlay.spf import distances, distances_and_tree, first_path, first_tree
 
 # Trees tried for a path between two nodes before a search: a scenario's first few origins.
@@ -118,27 +118,34 @@ class IgpRoutes:
 
     def _repaired(self, dist: list[int], root: Node, *, towards: bool) -> list[int]:
         """The base's distances from ``root``, or ``towards`` it, after the loss of ``down``."""
-        graph = self.graph
-        ahead, back, tail, head = graph.out, graph.into, graph.tail, graph.head
+        ahead, back = self.graph.out, self.graph.into
         if towards:
-            ahead, back, tail, head = back, ahead, head, tail
-        metric = graph.metric
-        heads = [
-            head[arc]
-            for arc in self.down
-            if dist[head[arc]] - dist[tail[arc]] == metric[arc] and dist[tail[arc]] >= 0
-        ]
-        if heads:
-            dist, self._grown[root, towards] = repaired_distances(dist, ahead, back, heads)
-        return dist
+            ahead, back = back, ahead
+        return repaired_distances(dist, ahead, back, self._cut_off(dist, root, towards))
+
+    def _cut_off(self, dist: list[int], root: Node, towards: bool) -> Collection[Node]:
+        """Nodes farther from ``root``, or on the way ``towards`` it, than in the base."""
+        found = self._grown.get((root, towards))
+        if found is None:
+            graph = self.graph
+            ahead, back, tail, head = graph.out, graph.into, graph.tail, graph.head
+            if towards:
+                ahead, back, tail, head = back, ahead, head, tail
+            metric = graph.metric
+            heads = [
+                head[arc]
+                for arc in self.down
+                if dist[head[arc]] - dist[tail[arc]] == metric[arc] and dist[tail[arc]] >= 0
+            ]
+            found = self._grown[root, towards] = cut_off(dist, ahead, back, heads) if heads else ()
+        return found
 
     def _repaired_parents(self, base: IgpRoutes, root: Node) -> list[Arc]:
         """The base's tree from ``root`` after the loss of ``down``; sets the distances too."""
         parent, dist, head = base.parents(root), base.dist_from(root), self.graph.head
         heads = [head[arc] for arc in self.down if parent[head[arc]] == arc]
         if heads:
-            dist, parent, grown = repaired_tree(self.graph, dist, parent, heads)
-            self._grown[root, False] = grown
+            dist, parent = repaired_tree(self.graph, dist, parent, heads)
         self._dist_from.setdefault(root, dist)
         return parent
 
@@ -147,9 +154,8 @@ class IgpRoutes:
         base = self.base
         if base is None:
             return ()
-        self.dist_to(dest)
-        grown = self._grown.get((dest, not self.graph.symmetric), ())
         dist, graph = base.dist_to(dest), base.graph
+        grown = self._cut_off(dist, dest, towards=not self.graph.symmetric)
         lost = [arc for v in grown for _, _, arc in graph.into[v]]
         lost += self.down
         moved = set(grown)
@@ -158,7 +164,7 @@ class IgpRoutes:
             if u in moved or dist[u] - dist[v] != graph.metric[arc] or dist[v] < 0:
                 continue
             # One of u's equal-cost arcs is gone, and another is left.
-            if self.ecmp == "hash" or base.next_arc(u, dest) != self.next_arc(u, dest):
+            if self.ecmp == "hash" or base.next_arc(u, dest) == arc:
                 moved.add(u)
         return moved
 
