@@ -104,23 +104,40 @@ class Reach:
         self._ttl = max(MAX_TTL, most_hops)
         self._known: dict[_Place, _Known] = {}
         self._stretches: dict[_Place, _Stretch] = {}
-        self.trail: Trail | None = None
+        self._trail: Trail | None = None
         self._ends: list[int] | None = None
+
+    def steady(self, start: tuple[Node, Packet]) -> Trail | None:
+        """The way on which nothing ever changes; None where it parts or does not arrive."""
+        moving, head, delay_s = self._moving, self._moving.graph.head, self._moving.graph.delay_s
+        place: _Place = start[0], None, start[1]
+        places, delays_s = [place], list[float]()
+        while len(places) <= self._ttl + 1:
+            hop, _, _ = moving.hop(place[0], 0.0, place[1], place[2])
+            if hop.delivered and place[0] == self._receiver:
+                return Trail(places, delays_s)
+            if len(hop.out) != 1:
+                return None
+            arc, packet = hop.out[0]
+            place = head[arc], arc, packet
+            places.append(place)
+            delays_s.append(delay_s[arc])
+        return None
 
     def lay(self, trail: Trail, changing: Container[Node], choices: Choices) -> None:
         """Take a steady way as known, but where it changes."""
-        self.trail, self._ends = trail, trail.ends(changing, choices)
+        self._trail, self._ends = trail, trail.ends(changing, choices)
 
     def _known_stretch(self, place: _Place) -> _Stretch | None:
         """From any place of the trail to where it first changes."""
-        if self._ends is not None and self.trail is not None:
-            number = self.trail.number.get(place)
+        if self._ends is not None and self._trail is not None:
+            number = self._trail.number.get(place)
             if number is not None:
                 end = self._ends[number]
                 if end > number:
-                    at_s = self.trail.at_s
+                    at_s = self._trail.at_s
                     away_s = at_s[end] - at_s[number]
-                    ahead = self.trail.places[end]
+                    ahead = self._trail.places[end]
                     return _Stretch(place, -math.inf, math.inf, away_s, end - number, ahead)
         return None
 
@@ -203,11 +220,8 @@ class Reach:
                     known.setdefault(place, _Known()).add(_Answer(at_s, to_s, way))
                     break
                 stretch = _Stretch(place, at_s, to_s, delay_s[arc], 1, (head[arc], arc, packet))
-            passed.append(stretch._replace(at_s=at_s))
+            passed.append(_Stretch(stretch[0], at_s, *stretch[2:]))
             place, at_s, hops = stretch.ahead, at_s + stretch.away_s, hops + stretch.hops
-        if self.trail is None and not depth and at_s == -math.inf:
-            places = [*(each.place for each in passed), place]
-            self.trail = Trail(places, [each.away_s for each in passed])
         first_s = passed[0].at_s if passed else at_s
         return _Answer(first_s, *self._keep(passed, to_s, way))
 

@@ -12,35 +12,47 @@ from collections.abc import Mapping
 import msgspec
 
 from mcastplan.converge.episode import demand_after
+from mcastplan.converge.igp import LinkState
 from mcastplan.converge.moving import Forwarding, Narrowed
 from mcastplan.converge.outages import flights, gaps
 from mcastplan.converge.reach import BranchesError, Reach, Trail
 from mcastplan.dataplane.flight import Flight, fly
 from mcastplan.dataplane.walk import walk_plan
-from mcastplan.evaluate.scheme import Context, Installed
+from mcastplan.evaluate.scheme import Context, Plans
 from mcastplan.model.change import Transition
 from mcastplan.model.plan import Flow, Key, ReplicationPlan, Steer
 from mcastplan.model.topology import Arc, Graph, Node
-from mcastplan.schemes.base import Igp
+from mcastplan.schemes.base import Igp, Scheme
 
 
 class Watch:
     """One scheme's steady state, with every receiver's way: built once, asked for each failure."""
 
-    def __init__(self, context: Context, installed: Installed) -> None:
-        self._context, self._installed = context, installed
-        self._ways = [_Ways(context, plan) for _, plan in installed.plans]
-        # Steady ways by transfer, flow and receiver, as they were first followed.
-        self._trails: dict[tuple[int, str, Node], Trail] = {}
+    def __init__(self, context: Context, scheme: Scheme, plans: Plans) -> None:
+        self._context, self._scheme, self._plans = context, scheme, plans
+        self._ways = [_Ways(context, plan) for _, plan in plans]
+        self._trails: dict[tuple[int, str, Node], Trail] = {}  # by transfer, flow and receiver
+        calm = LinkState(context.scenario, context.routes, ())
+        for place, (demand, plan) in enumerate(plans):
+            passed = _Passed(calm.graph, self._ways[place].above, Transition(demand, plan))
+            forwarding = Forwarding(scheme, calm, plan, ())
+            for flow in plan.flows:
+                for pe in flow.receivers:
+                    moving = Narrowed(forwarding, pe, passed.for_(pe))
+                    starts, _, _ = moving.starts(flow, 0.0)
+                    reach = Reach(moving, pe, self._ways[place].most_hops)
+                    trail = reach.steady(starts[0]) if len(starts) == 1 else None
+                    if trail is not None:
+                        self._trails[place, flow.name, pe] = trail
 
     def outage(self, igp: Igp) -> tuple[float | None, float]:
         """(longest outage [s] of a receiving PE that gets packets again, None without any; sum
         over all of these). One PE counts once, whatever its clouds."""
         down = frozenset(igp.down)
-        concerned = [ways.concerned(self._context, self._installed, down) for ways in self._ways]
+        concerned = [ways.concerned(self._context, self._scheme, down) for ways in self._ways]
         if not any(concerned):
             return None, 0.0
-        scheme, plans = self._installed.scheme, self._installed.plans
+        scheme, plans = self._scheme, self._plans
         after = [demand_after(self._context, igp, each) for each, _ in plans]
         lasting: list[float] = []
         transitions = scheme.transition(igp, plans, after)
@@ -57,11 +69,9 @@ class Watch:
                     reach = Reach(moving, pe, self._ways[place].most_hops, settled)
                     trail = self._trails.get((place, flow.name, pe))
                     if trail:
-                        reach.lay(trail, passed.changed, forwarding.choices)
+                        reach.lay(trail, passed.forks(pe), forwarding.choices)
                     try:
                         lasting += reach.gaps(flow)
-                        if reach.trail is not None:
-                            self._trails[place, flow.name, pe] = reach.trail
                     except BranchesError:
                         course = flights(moving, flow)
                         lasting += (gap.to_s - gap.from_s for gap in gaps(course, pe))
@@ -105,9 +115,7 @@ class _Ways:
                 for arc in _above(graph, into, node):
                     self._behind.setdefault(arc, set()).add(node)
 
-    def concerned(
-        self, context: Context, installed: Installed, down: frozenset[Arc]
-    ) -> frozenset[Node]:
+    def concerned(self, context: Context, scheme: Scheme, down: frozenset[Arc]) -> frozenset[Node]:
         """Receivers whose way crosses an arc that fails. Removing other arcs changes no node's
         choice on their way, but where equal-cost paths are hashed, or a tree is changed in place.
         """
@@ -116,8 +124,7 @@ class _Ways:
             hashed = context.scenario.ecmp == "hash"
             return self._everyone if hashed else frozenset()
         in_place = (
-            installed.scheme.name == "sr-p2mp"
-            and context.scenario.schemes.sr_p2mp.update == "in-place"
+            scheme.name == "sr-p2mp" and context.scenario.schemes.sr_p2mp.update == "in-place"
         )
         if in_place or context.scenario.ecmp == "hash":
             return self._everyone
@@ -148,6 +155,23 @@ class _Passed:
             for update in transition.updates
             if update.entry is not None and update.entry[1] is not None and update.entry[0] in old
         )
+
+    def forks(self, receiver: Node) -> set[Node]:
+        """Nodes from which copies for the receiver go to one node before and to another after, or
+        that change what they hold."""
+        towards: dict[Node, Node] = {}
+        found = set(self.changed)
+        for each in self._maps:
+            todo, seen = [receiver], {receiver}
+            while todo:
+                child = todo.pop()
+                for node in each.parents.get(child, ()):
+                    if towards.setdefault(node, child) != child:
+                        found.add(node)
+                    if node not in seen:
+                        todo.append(node)
+                        seen.add(node)
+        return found
 
     def for_(self, receiver: Node) -> dict[Key, frozenset[Node]]:
         """By key: a tree instance has its own nodes."""

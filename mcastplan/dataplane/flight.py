@@ -108,13 +108,15 @@ class _Lone:
     def ahead(
         self, wave: Mapping[_Place, int], at_s: float, ttl: int
     ) -> tuple[dict[_Place, int], int]:
-        """The packet after as many whole laps as nothing changes in, and hops that took; the lap
-        after those, or the end of its TTL, is walked."""
+        """The packet after whole laps in which nothing changes, and hops that took. The last lap
+        in which nothing changes is walked: it says until when that holds. So is what comes after
+        it, up to the end of the TTL."""
         hops, lap_s = self._lap
         most = max(0, ttl // hops - 1)
         spare_s = min(self._until_s[-hops:]) - at_s
-        if lap_s > 0 and spare_s < most * lap_s:
-            most = max(0, int(spare_s / lap_s) - 1)
+        # A change at the very end of a lap is one of the next: hence not one less, but two.
+        if lap_s > 0 and spare_s < (most + 2) * lap_s:
+            most = max(0, int(spare_s / lap_s) - 2)
         self._been.clear()
         self._until_s.clear()
         (((node, arrived, packet, away_s), count),) = wave.items()

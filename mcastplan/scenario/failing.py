@@ -25,20 +25,21 @@ def failures_of(
     """All of these together as one failure; a link is ``A,B`` (every link between the two) or an
     id. Raises `ScenarioError`, whose ``where`` names the option."""
     finder = NodeFinder(scenario.topology.nodes)
-    file = FileFailure(
-        links=[_pair(text) if "," in text else text for text in links],
-        nodes=list(nodes),
-        srlgs=list(srlgs),
-        kind="silent" if silent else "carrier",
-        at=at,
-        up_at=up_at,
-    )
     try:
+        file = FileFailure(
+            links=[_pair(text) if "," in text else text for text in links],
+            nodes=list(nodes),
+            srlgs=list(srlgs),
+            kind="silent" if silent else "carrier",
+            at=at,
+            up_at=up_at,
+        )
         return decode_failures([file], scenario.topology, finder)
     except ScenarioError as error:
         field = error.where.removeprefix("failures[0].").partition("[")[0]
         option = {"links": "--link", "nodes": "--node", "srlgs": "--srlg", "up_at": "--up-at"}
-        raise ScenarioError(error.what, option.get(field, f"--{field}")) from None
+        what = error.what.replace("[A, B]", "A,B")  # as an option has it
+        raise ScenarioError(what, option.get(field, f"--{field}")) from None
 
 
 def _pair(text: str) -> list[str]:

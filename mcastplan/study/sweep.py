@@ -11,6 +11,8 @@ from functools import partial
 
 import msgspec
 
+from mcastplan.converge.igp import LinkState
+from mcastplan.converge.watch import Watch
 from mcastplan.errors import InfeasibleError
 from mcastplan.evaluate.arcs import ArcSpace
 from mcastplan.evaluate.scheme import Context, install
@@ -37,7 +39,8 @@ Map = Callable[[Evaluate, Sequence[Case]], Iterable[Row]]
 class Base(msgspec.Struct, frozen=True):
     """Everything `one` needs: the network without failure and every scheme on it.
 
-    ``standing``: by scheme, in the order of results; ``reasons`` of those that are infeasible.
+    ``standing``: by scheme, in the order of results; ``reasons`` of those that are infeasible;
+    ``watches`` only where transitions are asked for.
     """
 
     context: Context
@@ -45,6 +48,7 @@ class Base(msgspec.Struct, frozen=True):
     standing: dict[str, Standing]
     reasons: dict[str, str]
     transient: bool
+    watches: dict[str, Watch] = {}
 
     def before(self, name: str) -> Outcome:
         return self.standing[name].before
@@ -64,19 +68,30 @@ def prepare(scenario: Scenario, *, transient: bool = False) -> Base:
             reasons[kind.name] = str(limit)
         else:
             standing[kind.name] = Standing(context, installed.scheme, installed.plans)
-    return Base(context, Places(scenario.topology), standing, reasons, transient)
+    watches = {
+        name: Watch(context, each.scheme, each.plans)
+        for name, each in standing.items()
+        if transient
+    }
+    return Base(context, Places(scenario.topology), standing, reasons, transient, watches)
 
 
 def one(base: Base, case: Case) -> Row:
     """One failure, all feasible schemes."""
     failed = Failed(base.context, base.places, case)
+    igp: LinkState | None = None
     rows = []
     for name, standing in base.standing.items():
         found = standing.after(failed)
         outage_s: float | None = None
         outage_sum_s: float | None = None
-        if base.transient:
-            outage_s, outage_sum_s = _outages(base, standing, case) if found.touched else (0.0, 0.0)
+        if base.transient and not found.touched:
+            outage_s, outage_sum_s = 0.0, 0.0
+        elif base.transient:
+            if igp is None:
+                failure = Failure(0.0, case.links, case.nodes, case.srlgs)
+                igp = LinkState(base.context.scenario, base.context.routes, [failure])
+            outage_s, outage_sum_s = _outages(base.watches[name], igp)
         rows.append(
             SchemeRow(
                 name,
@@ -92,15 +107,13 @@ def one(base: Base, case: Case) -> Row:
     return Row(case.name, tuple(rows))
 
 
-def _outages(base: Base, standing: Standing, case: Case) -> tuple[float | None, float | None]:
+def _outages(watch: Watch, igp: LinkState) -> tuple[float | None, float | None]:
     """Nothing where the scheme's transition is not modelled (PIM-SM with an RP)."""
-    from mcastplan.converge.timeline import longest_outage  # noqa: PLC0415  (only if asked for)
-
-    failure = Failure(0.0, case.links, case.nodes, case.srlgs)
     try:
-        return longest_outage(base.context, standing.scheme, standing.plans, [failure])
+        longest_s, total_s = watch.outage(igp)
     except InfeasibleError:
         return None, None
+    return longest_s or 0.0, total_s
 
 
 def _again(scenario: Scenario, cases: Sequence[Case]) -> list[Row]:

@@ -17,11 +17,14 @@ from functools import cache
 import msgspec
 import pytest
 
-from mcastplan.converge.episode import demand_after
+from mcastplan.converge.episode import demand_after, play
 from mcastplan.converge.igp import LinkState
 from mcastplan.converge.moving import Forwarding
+from mcastplan.converge.outages import flights, gaps
+from mcastplan.converge.watch import Watch
 from mcastplan.dataplane.flight import fly
 from mcastplan.dataplane.walk import faults, walk_plan
+from mcastplan.evaluate.scheme import install
 from mcastplan.model.cloud import Cloud
 from mcastplan.model.failure import Failure
 from mcastplan.model.plan import Demand, ReplicationPlan
@@ -39,6 +42,7 @@ from mcastplan.model.transfer import Transfer
 from mcastplan.schemes import SCHEMES
 from mcastplan.schemes.base import Igp, Scheme, demand
 from mcastplan.schemes.sr_p2mp import SrP2mp
+from mcastplan.study.compare import context_of
 from mcastplan.underlay.routes import IgpRoutes
 from mcastplan.underlay.steiner import tree_cost
 from mcastplan.underlay.tree_repair import repair_tree
@@ -69,9 +73,7 @@ def random_topology(rng: random.Random) -> Topology:
         metric = delay_us if by_delay else rng.choice((1, 1, 1, 2, 3, 7))
         back = rng.choice((1, 1, 2, 5)) if asymmetric and not by_delay else metric
         names = f"n{a:02}", f"n{b:02}"
-        links.append(
-            Link(f"l{place:02}", *names, 1e11, 1e11, delay_us * 1e-6, metric, back)
-        )
+        links.append(Link(f"l{place:02}", *names, 1e11, 1e11, delay_us * 1e-6, metric, back))
     nodes = tuple(NodeInfo(f"n{node:02}") for node in range(size))
     return Topology.make("random", nodes, tuple(links))
 
@@ -324,3 +326,62 @@ def test_after_every_single_repair_forwarding_is_the_original(
                 (moved,) = scheme.transition(igp, [(steady.demand, plan)], [steady.demand])
                 now = in_the_end(scenario, scheme, igp, plan, moved.updates)
                 assert now == expected, (scheme.name, scenario.topology.name, failure)
+
+
+def sampled() -> Iterator[Case]:
+    """Some failures, and some that are repaired while routers still act on them, of all random
+    graphs; with delays, so that packets are under way while states change."""
+    for number, scenario in enumerate(random_scenarios()):
+        for place, (_, failure) in enumerate(cases(scenario)):
+            if place % 8 == number % 8:
+                up_at_s = (None, FAIL_S + 0.060, REPAIR_S)[(place + number) % 3]
+                yield scenario, msgspec.structs.replace(failure, up_at_s=up_at_s)
+
+
+def test_a_flight_says_until_when_it_holds() -> None:
+    """A packet sent at any time between two instants becomes what the flight of then says: sent
+    anew at its middle, shortly after its begin and shortly before its end."""
+    for number, (scenario, failure) in enumerate(sampled()):
+        steady = Steady(scenario)
+        igp = LinkState(scenario, steady.routes, [failure])
+        left = demand_after(_Context(scenario), igp, steady.demand)  # type: ignore[arg-type]
+        scheme, plan = steady.plans[number % len(steady.plans)]
+        (moved,) = scheme.transition(igp, [(steady.demand, plan)], [left])
+        moving = Forwarding(scheme, igp, plan, moved.updates)
+        for flow in plan.flows[:2]:
+            for flight in flights(moving, flow):
+                from_s, to_s = max(flight.from_s, 0.0), min(flight.until_s, LATER_S)
+                if to_s - from_s < 1e-7:
+                    continue
+                for at_s in (from_s + 2e-8, (from_s + to_s) / 2, to_s - 2e-8):
+                    starts, _, _ = moving.starts(flow, at_s)
+                    ttl = max(255, len(plan.tree), len(flight.copies))
+                    again = fly(moving, starts, at_s, ttl=ttl)
+                    where = scheme.name, number, failure, at_s
+                    assert (again.copies, again.drops) == (flight.copies, flight.drops), where
+                    assert again.arrivals.keys() == flight.arrivals.keys(), where
+                    for node, (copies, delay_s) in flight.arrivals.items():
+                        expected = copies, pytest.approx(delay_s, abs=1e-9)
+                        assert again.arrivals[node] == expected, where
+
+
+def test_what_a_sweep_watches_is_the_whole_story() -> None:
+    """A sweep asks about failures that stay."""
+    for number, (scenario, failure) in enumerate(sampled()):
+        failure = msgspec.structs.replace(failure, up_at_s=None)
+        context = context_of(scenario)
+        igp = LinkState(scenario, context.routes, [failure])
+        installed = install(context, SCHEMES[number % len(SCHEMES)])
+        played = play(context, installed.scheme, igp, installed.plans)
+        found = [
+            gap.to_s - gap.from_s
+            for carried in played.transfers
+            for flow, course in zip(carried.plan.flows, carried.courses, strict=True)
+            for node in flow.receivers
+            for gap in gaps(course, node)
+            if gap.to_s < math.inf
+        ]
+        longest, total = Watch(context, installed).outage(igp)
+        where = installed.scheme.name, number, failure
+        assert (longest or 0.0) == pytest.approx(max(found, default=0.0), abs=1e-7), where
+        assert total == pytest.approx(math.fsum(found), abs=1e-6), where

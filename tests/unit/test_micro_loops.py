@@ -17,10 +17,12 @@ import pytest
 
 from mcastplan.converge.episode import Carried, play
 from mcastplan.converge.igp import LinkState
+from mcastplan.converge.watch import Watch
 from mcastplan.dataplane.flight import Flight
 from mcastplan.evaluate.scheme import install
 from mcastplan.model.failure import Failure
 from mcastplan.model.scenario import Scenario
+from mcastplan.model.timeline import SchemeTimeline
 from mcastplan.model.timers import Timers
 from mcastplan.model.topology import Topology
 from mcastplan.schemes import SCHEMES
@@ -98,25 +100,34 @@ def test_packets_loop_and_get_out_late() -> None:
 
 def test_packets_loop_until_their_ttl_ends() -> None:
     """Links of 0.01 ms: s flips 10.01 after a, a lap takes 0.02. A TTL of 255 lasts for 255 links:
-    126 laps, 252 links, and 2 more over b to r. So what is sent 252 x 0.01 = 2.52 or more before s
-    flips ends in the loop, at s (an even number of links away), from a's flip (less 0.01 of way)
-    on; what comes after that gets out as s flips, all at once, and is at r 0.02 later. The outage
-    of r now ends with s's FIB, not a's: its LSA had to come first."""
+    126 laps, 252 links, and 2 more over b to r. So what is sent over 252 x 0.01 = 2.52 before s
+    flips is lost, from a's flip (less 0.01 of way) on: its TTL ends at s, an even number of links
+    away, or, where the 127th lap got it out, at r itself. What comes after that gets out as s
+    flips, all at once, and is at r 0.02 later. The outage of r now ends with s's FIB, not a's: a's
+    LSA had to come to s first."""
     net = ring(0.01)
     scenario = push(net, "s", ("r",))
     flip_s = FLIP_A + 10.01
-    lost_from, lost_to = FLIP_A - 0.01, flip_s - 2.52
+    lost_from, last_lap, lost_to = FLIP_A - 0.01, flip_s - 2.54, flip_s - 2.52
+
+    def expired(row: SchemeTimeline) -> list[tuple[str, object, object]]:
+        """(place, from, to [ms after the failure]) of packets whose TTL ends."""
+        losses = [each for each in row.losses if each.reason == "TTL expired"]
+        assert {each.clouds for each in losses} == {("c000-r",)}
+        return [
+            (each.place, (each.from_s - 10) / MS, ((each.to_s or math.inf) - 10) / MS)
+            for each in losses
+        ]
+
     assert looping(net, course(scenario)) == [(pytest.approx(lost_from), pytest.approx(flip_s))]
 
     result = fail(scenario, [FAILURE])
     for name in ("unicast", "ingress-replication", "sr-p2mp"):
         (row,) = (each for each in result.schemes if each.name == name)
-        (loss,) = (each for each in row.losses if each.reason == "TTL expired")
-        assert (loss.place, loss.clouds) == ("s", ("c000-r",))
-        assert ((loss.from_s - 10) / MS, ((loss.to_s or 0) - 10) / MS) == (
-            pytest.approx(lost_from),
-            pytest.approx(lost_to),
-        )
+        assert expired(row) == [
+            ("s", pytest.approx(lost_from), pytest.approx(last_lap)),
+            ("r", pytest.approx(last_lap), pytest.approx(lost_to)),
+        ]
         (outage,) = row.transfers[0].clouds[0].outages
         assert "loop at s" in outage.where
         assert outage.where.startswith("a->r: lost on a link that is down")
@@ -131,15 +142,24 @@ def test_packets_loop_until_their_ttl_ends() -> None:
             }
         )
     (row,) = (each for each in result.schemes if each.name == "bier")
-    (loss,) = (each for each in row.losses if each.reason == "TTL expired")
-    # Both write one BIFT row more.
-    assert ((loss.from_s - 10) / MS, ((loss.to_s or 0) - 10) / MS) == (
-        pytest.approx(lost_from + 0.15),
-        pytest.approx(lost_to + 0.15),
-    )
+    assert expired(row) == [  # a and s write one BIFT row more
+        ("s", pytest.approx(lost_from + 0.15), pytest.approx(last_lap + 0.15)),
+        ("r", pytest.approx(last_lap + 0.15), pytest.approx(lost_to + 0.15)),
+    ]
     (row,) = (each for each in result.schemes if each.name == "pim-sm")
     # a has no way but back to where packets come from; r joins b itself.
-    assert all(loss.reason != "TTL expired" for loss in row.losses)
+    assert {"TTL expired"}.isdisjoint(loss.reason for loss in row.losses)
+
+
+@pytest.mark.parametrize("delay_ms", [0.01, 0.03, 0.5, 1, 2])
+def test_a_sweep_sees_the_same_loops(delay_ms: float) -> None:
+    scenario = push(ring(delay_ms), "s", ("r",))
+    context = context_of(scenario)
+    igp = LinkState(scenario, context.routes, [FAILURE])
+    for kind in SCHEMES:
+        ((gap,),) = carried(scenario, kind.name).gaps().values()
+        longest, _ = Watch(context, install(context, kind)).outage(igp)
+        assert longest == pytest.approx(gap.to_s - gap.from_s, abs=1e-9), kind.name
 
 
 #   s --- a      s--a 0.05 ms, the others 1 ms; s--b has metric 2, so a reaches b over r too, and
