@@ -157,35 +157,36 @@ class _Passed:
         )
 
     def forks(self, receiver: Node) -> set[Node]:
-        """Nodes from which copies for the receiver go to one node before and to another after, or
+        """Nodes from which copies that concern the receiver go to several nodes at some time, or
         that change what they hold."""
         towards: dict[Node, Node] = {}
         found = set(self.changed)
         for each in self._maps:
-            todo, seen = [receiver], {receiver}
-            while todo:
-                child = todo.pop()
+            for child in self._up(each, receiver):
                 for node in each.parents.get(child, ()):
                     if towards.setdefault(node, child) != child:
                         found.add(node)
-                    if node not in seen:
-                        todo.append(node)
-                        seen.add(node)
         return found
 
     def for_(self, receiver: Node) -> dict[Key, frozenset[Node]]:
         """By key: a tree instance has its own nodes."""
         found: dict[Key, set[Node]] = {}
         for each in self._maps:
-            seen, todo = {receiver}, [receiver]
-            while todo:
-                for node in each.parents.get(todo.pop(), ()):
-                    if node not in seen:
-                        todo.append(node)
-                        seen.add(node)
             for key in each.keys_of:
-                found.setdefault(key, set(self.changed)).update(seen)
+                found.setdefault(key, set()).update(self._up(each, receiver))
         return {key: frozenset(nodes) for key, nodes in found.items()}
+
+    def _up(self, each: Above, receiver: Node) -> set[Node]:
+        """The receiver, nodes that change, and all above them: a router that changes may join one
+        that is on neither way of the receiver."""
+        seen = {receiver, *self.changed}
+        todo = list(seen)
+        while todo:
+            for node in each.parents.get(todo.pop(), ()):
+                if node not in seen:
+                    seen.add(node)
+                    todo.append(node)
+        return seen
 
 
 class Above(msgspec.Struct, frozen=True):

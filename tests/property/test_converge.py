@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.instances import scenario as wan_scenario
 from mcastplan.converge.episode import Episode, demand_after, play
 from mcastplan.converge.igp import LinkState
 from mcastplan.converge.outages import gaps
@@ -173,3 +174,32 @@ def test_what_a_sweep_watches_is_the_whole_story(scenario: Scenario, data: st.Da
         longest, total = Watch(context, installed.scheme, installed.plans).outage(igp)
         assert (longest or 0.0) == pytest.approx(max(found, default=0.0), abs=1e-9)
         assert total == pytest.approx(math.fsum(found), abs=1e-9)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_what_a_sweep_watches_is_the_whole_story_of_a_wide_network(number: int) -> None:
+    """Ways of 20 hops, on which receivers pass routers of others for a while."""
+    scenario = wan_scenario(120, 30, number)
+    context = context_of(scenario)
+    graph = context.routes.graph
+    origin = graph.index[scenario.transfers[0].origin]
+    near = sorted(
+        scenario.topology.links[arc >> 1].id
+        for arc in context.routes.parents(origin)
+        if arc >= 0 and context.routes.dist_from(origin)[graph.head[arc]] < 12_000
+    )
+    for link in near[:: max(1, len(near) // 5)]:
+        igp = LinkState(scenario, context.routes, [Failure(FAIL_S, (link,))])
+        for kind in SCHEMES[1:]:
+            installed = install(context, kind)
+            found = [
+                gap.to_s - gap.from_s
+                for carried in play(context, installed.scheme, igp, installed.plans).transfers
+                for flow, course in zip(carried.plan.flows, carried.courses, strict=True)
+                for node in flow.receivers
+                for gap in gaps(course, node)
+                if gap.to_s < math.inf
+            ]
+            longest, total = Watch(context, installed.scheme, installed.plans).outage(igp)
+            assert (longest or 0.0) == pytest.approx(max(found, default=0.0), abs=1e-9)
+            assert total == pytest.approx(math.fsum(found), abs=1e-9)
