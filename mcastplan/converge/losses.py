@@ -45,7 +45,8 @@ def ended(graph: Graph, flight: Flight, good: Flight, receiver: Node) -> list[Dr
     for arc in way:
         if arc not in flight.copies:
             return [Drop(graph.tail[arc], None, f"no copy towards {graph.names[graph.head[arc]]}")]
-    return nameless
+    # It passes the receiver on its way to a node that no longer sends a copy back.
+    return nameless or [Drop(receiver, None, "passes by: no copy is for it")]
 
 
 def _way(graph: Graph, flight: Flight, receiver: Node) -> list[Arc]:

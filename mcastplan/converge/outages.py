@@ -54,38 +54,46 @@ def flights(forwarding: Forwarding | Narrowed, flow: Flow) -> list[Flight]:
 
 
 def gaps(course: Sequence[Flight], node: Node) -> list[Gap]:
-    """Outages of one receiving PE. One that gets no packet even before the first event has none."""
+    """Outages of one receiving PE, in order; they do not overlap. One that gets no packet even
+    before the first event has none."""
     found: list[Gap] = []
-    delay_s = None
+    good: Flight | None = None
     lost: list[Flight] = []
     for flight in course:
-        arrival = flight.arrivals.get(node)
-        if arrival is None:
+        if node not in flight.arrivals:
             lost.append(flight)
             continue
-        if lost and delay_s is not None:
-            found.append(_gap(lost, delay_s, arrival[1]))
+        if lost and good is not None:
+            since_s = found[-1].to_s if found else -math.inf
+            found.append(_gap(good, lost, flight.arrivals[node][1], node, since_s))
         lost = []
-        delay_s = arrival[1]
-    if lost and delay_s is not None:
+        good = flight
+    if lost and good is not None:
         begin_s = lost[0].from_s
-        found.append(
-            Gap(begin_s + delay_s, math.inf, begin_s, math.inf, {}, tuple(lost)),
-        )
+        from_s = begin_s + good.arrivals[node][1]
+        found.append(Gap(from_s, math.inf, begin_s, math.inf, {}, tuple(lost)))
     return found
 
 
-def _gap(lost: Sequence[Flight], delay_s: float, then_s: float) -> Gap:
+def _gap(good: Flight, lost: Sequence[Flight], then_s: float, node: Node, since_s: float) -> Gap:
+    """``since_s``: when an outage before this one ended. After a detour that was left in between,
+    packets of both can be due at the same time."""
     begin_s, end_s = lost[0].from_s, lost[-1].until_s
-    from_s, to_s = begin_s + delay_s, end_s + then_s
-    stages = attributed(lost[-1].ended_by, from_s, to_s)
+    due_s, to_s = begin_s + good.arrivals[node][1], end_s + then_s
+    # What happens where packets are lost shows at the receiver by so much later.
+    later_s = due_s - good.ended_by.until_s if good.ended_by else 0.0
     # A much shorter way afterwards can bring the next packet before the lost one was due.
-    return Gap(min(from_s, to_s), to_s, begin_s, end_s, stages, tuple(lost))
+    from_s = min(max(due_s, since_s), to_s)
+    stages = attributed(lost[-1].ended_by, from_s, to_s, later_s)
+    return Gap(from_s, to_s, begin_s, end_s, stages, tuple(lost))
 
 
-def attributed(cause: Cause | None, from_s: float, to_s: float) -> dict[str, float]:
-    """Seconds by stage between two instants, by the chain of what ended it; what lies after its
-    last instant is propagation."""
+def attributed(
+    cause: Cause | None, from_s: float, to_s: float, later_s: float = 0.0
+) -> dict[str, float]:
+    """Seconds by stage between two instants, by the chain of what ended the outage, each of whose
+    instants shows ``later_s`` later; what lies after the last of them is propagation, by which the
+    new way is longer."""
     bounds: list[tuple[float, str]] = []
     while cause is not None:
         bounds.append((cause.until_s, cause.stage))
@@ -93,7 +101,7 @@ def attributed(cause: Cause | None, from_s: float, to_s: float) -> dict[str, flo
     stages: dict[str, float] = {}
     at_s = from_s
     for until_s, stage in [*reversed(bounds), (math.inf, "propagation")]:
-        upto_s = min(until_s, to_s)
+        upto_s = min(until_s + later_s, to_s)
         if upto_s > at_s + INSTANT_S:  # what is less is rounding, and part of the next one
             stages[stage] = stages.get(stage, 0.0) + upto_s - at_s
             at_s = upto_s

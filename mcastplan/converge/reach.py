@@ -147,6 +147,7 @@ class Reach:
         Raises `BranchesError`.
         """
         found: list[float] = []
+        since_s = -math.inf
         began_s = delay_s = None
         for answer in self._answers(flow):
             if answer.way is None:
@@ -155,7 +156,9 @@ class Reach:
                 continue
             delay_s = answer.way[0]
             if began_s is not None:
-                found.append(max(0.0, answer.from_s + delay_s - began_s))
+                to_s = answer.from_s + delay_s
+                found.append(max(0.0, to_s - max(began_s, since_s)))
+                since_s = to_s
                 began_s = None
         if began_s is not None:
             found.append(math.inf)

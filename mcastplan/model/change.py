@@ -23,7 +23,7 @@ STAGES: dict[str, str] = {
     "program": "the controller programs the new tree and hears its acknowledgements",
     "switch": "the root switches to the new tree",
     "hold": "the old tree is kept for packets that are on it",
-    "propagation": "packets are on the way again",
+    "propagation": "packets are on the new, longer way",
 }
 
 

@@ -143,6 +143,13 @@ def test_an_unknown_link_is_guessed(capfd: Capture) -> None:
     assert message.startswith("--link: no link has the id 'dc00--dc1'; did you mean 'dc00--dc01'")
 
 
+def test_an_unknown_group_and_node_are_guessed(capfd: Capture) -> None:
+    found = refused(capfd, "--srlg", "dukt", scenario="small.yaml")
+    assert found == "--srlg: no link is in the SRLG 'dukt'; did you mean 'duct'?"
+    found = refused(capfd, "--link", "fast", "--node", "Q", scenario="small.yaml")
+    assert found == "--node: no node has the name or label 'Q'; nodes: A, B, R, S"
+
+
 def test_the_answer(capfd: Capture) -> None:
     code, out, err = run(capfd, "--link", "A,R", "--up-at", "12s")
     assert (code, err) == (0, "")

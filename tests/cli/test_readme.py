@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mcastplan.cli import app
+from tests.docs.keys import cut_as
 
 EXAMPLE = re.compile(r"<!-- example: mcastplan (.+?) -->\n```text\n(.*?)```\n", re.DOTALL)
 
@@ -23,19 +24,31 @@ def blocks(root: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
 
 
-def test_the_example_is_the_real_output(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+EXAMPLES = EXAMPLE.findall((Path(__file__).parents[2] / "README.md").read_text())
+
+
+@pytest.mark.parametrize("command", [command for command, _ in EXAMPLES])
+def test_an_example_is_the_real_output(
+    root: Path, command: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """All of it, or up to where the README says that more follows."""
     readme = root / "README.md"
-    match = EXAMPLE.search(readme.read_text())
-    assert match is not None
-    assert app.run(match[1].split()) == 0
+    (match,) = [each for each in EXAMPLE.finditer(readme.read_text()) if each[1] == command]
+    assert app.run(command.split()) == 0
     out = capfd.readouterr().out
+    assert max(map(len, out.splitlines())) <= 100
+    shown = cut_as(match[2], out)
     if os.environ.get("UPDATE_GOLDEN"):
         text = readme.read_text()
-        readme.write_text(text[: match.start(2)] + out + text[match.end(2) :])
+        readme.write_text(text[: match.start(2)] + shown + text[match.end(2) :])
     else:
-        assert match[2] == out
-    assert len(out.splitlines()) <= 45
-    assert max(map(len, out.splitlines())) <= 100
+        assert match[2] == shown
+    assert len(shown.splitlines()) <= 45
+
+
+def test_the_examples_are_the_four_questions() -> None:
+    commands = [command.split()[0] for command, _ in EXAMPLES]
+    assert commands == ["compare", "fail", "sweep", "campaign"]
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -12,6 +12,7 @@ from mcastplan.units import RATE_UNITS, SIZE_UNITS, TIME_UNITS, quantity_pattern
 
 DOCS = Path(__file__).parents[2] / "docs"
 REQUIRED = "required"
+CUT = "...\n"  # lines of a printed example left out
 
 _PATTERNS = {
     quantity_pattern(RATE_UNITS): "rate",
@@ -147,3 +148,13 @@ def rows(page: str, heading: str) -> list[Row]:
         cells = tuple(cell.strip() for cell in match["rest"].replace("\\|", "¦").split(" | "))
         found.append(Row(match["path"], cells))
     return found
+
+
+def cut_as(shown: str, text: str) -> str:
+    """``text`` with the middle left out where the page leaves it out."""
+    if CUT not in shown:
+        return text
+    head, _, tail = shown.partition(CUT)
+    lines = text.splitlines(keepends=True)
+    kept = len(lines) - tail.count("\n")
+    return "".join((*lines[: head.count("\n")], CUT, *lines[kept:]))

@@ -13,12 +13,11 @@ from pathlib import Path
 import pytest
 
 from mcastplan.cli import app
-from tests.docs.keys import DOCS
+from tests.docs.keys import DOCS, cut_as
 
 PAGE = DOCS / "tutorial.md"
 FENCE = re.compile(r"^```(yaml|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SAVED = re.compile(r"\bas\s+`([\w.]+)`[^`]*$")
-CUT = "...\n"  # lines left out
 
 
 def printed(command: str, capfd: pytest.CaptureFixture[str]) -> str:
@@ -27,16 +26,6 @@ def printed(command: str, capfd: pytest.CaptureFixture[str]) -> str:
     app.run(words[1:])
     out, err = capfd.readouterr()
     return out + err
-
-
-def cut_as(shown: str, text: str) -> str:
-    """``text`` with the middle left out where the page leaves it out."""
-    if CUT not in shown:
-        return text
-    head, _, tail = shown.partition(CUT)
-    lines = text.splitlines(keepends=True)
-    kept = len(lines) - tail.count("\n")
-    return "".join((*lines[: head.count("\n")], CUT, *lines[kept:]))
 
 
 def test_the_tutorial(

@@ -245,9 +245,14 @@ class _Context(msgspec.Struct):
     scenario: Scenario
 
 
-def settles(steady: Steady, failure: Failure, tally: Tally) -> None:
+def settles(steady: Steady, failures: list[Failure], tally: Tally) -> None:
     scenario = steady.scenario
-    igp = LinkState(scenario, steady.routes, [failure])
+    igp = LinkState(scenario, steady.routes, failures)
+    failure = Failure(
+        FAIL_S,
+        tuple(sorted({each for one in failures for each in one.links})),
+        tuple(sorted({each for one in failures for each in one.nodes})),
+    )
     left = demand_after(_Context(scenario), igp, steady.demand)  # type: ignore[arg-type]
     rest = left_over(scenario, failure)
     rest_routes = IgpRoutes(rest.topology.graph, scenario.ecmp)
@@ -307,7 +312,7 @@ def test_after_every_single_failure_forwarding_is_a_fresh_plan(
     for scenario in drawn():
         steady = Steady(scenario)
         for _, failure in cases(scenario):
-            settles(steady, failure, tally)
+            settles(steady, [failure], tally)
     record_property("min-cost trees", str(tally))
     # The bound is a heuristic's: most repaired trees are good enough, yet not all.
     assert 0 < tally.fresh < tally.cut / 2, str(tally)
@@ -326,6 +331,44 @@ def test_after_every_single_repair_forwarding_is_the_original(
                 (moved,) = scheme.transition(igp, [(steady.demand, plan)], [steady.demand])
                 now = in_the_end(scenario, scheme, igp, plan, moved.updates)
                 assert now == expected, (scheme.name, scenario.topology.name, failure)
+
+
+def odd_failures(rng: random.Random, scenario: Scenario, repaired: bool) -> list[Failure]:
+    """One to three links and nodes (not the origin, where they stay down), close together in time,
+    while routers, throttles and the controller still act on the one before."""
+    topology, origin = scenario.topology, scenario.transfers[0].origin
+    links = [link.id for link in topology.links]
+    nodes = [node.name for node in topology.nodes if repaired or node.name != origin]
+    found, at_s = [], FAIL_S
+    for _ in range(rng.randint(1, 3)):
+        at_s += rng.choice((0.0, 0.001, 0.030, 0.200, 1.5, 9.0, 40.0))
+        up_at_s = at_s + rng.choice((0.005, 0.060, 0.5, 3.0, 11.0, 400.0)) if repaired else None
+        ids, names = (
+            ((rng.choice(links),), ()) if rng.random() < 0.7 else ((), (rng.choice(nodes),))
+        )
+        kind = rng.choice(("carrier", "silent"))
+        found.append(Failure(at_s, ids, names, kind=kind, up_at_s=up_at_s))  # type: ignore[arg-type]
+    return found
+
+
+def test_after_several_repairs_at_odd_times_forwarding_is_the_original() -> None:
+    for number, scenario in enumerate(random_scenarios()):
+        steady = Steady(scenario)
+        for place in range(3):
+            failures = odd_failures(random.Random(3 * number + place), scenario, repaired=True)
+            igp = LinkState(scenario, steady.routes, failures)
+            for scheme, plan in steady.plans:
+                (moved,) = scheme.transition(igp, [(steady.demand, plan)], [steady.demand])
+                now = in_the_end(scenario, scheme, igp, plan, moved.updates)
+                assert now == walked(scenario, steady.routes, plan), (scheme.name, failures)
+
+
+def test_after_several_failures_at_odd_times_forwarding_is_a_fresh_plan() -> None:
+    for number, scenario in enumerate(random_scenarios()):
+        steady, tally = Steady(scenario), Tally()
+        for place in range(3):
+            failures = odd_failures(random.Random(3 * number + place), scenario, repaired=False)
+            settles(steady, failures, tally)
 
 
 def sampled() -> Iterator[Case]:
@@ -381,7 +424,7 @@ def test_what_a_sweep_watches_is_the_whole_story() -> None:
             for gap in gaps(course, node)
             if gap.to_s < math.inf
         ]
-        longest, total = Watch(context, installed).outage(igp)
+        longest, total = Watch(context, installed.scheme, installed.plans).outage(igp)
         where = installed.scheme.name, number, failure
         assert (longest or 0.0) == pytest.approx(max(found, default=0.0), abs=1e-7), where
         assert total == pytest.approx(math.fsum(found), abs=1e-6), where

@@ -158,7 +158,8 @@ def test_a_sweep_sees_the_same_loops(delay_ms: float) -> None:
     igp = LinkState(scenario, context.routes, [FAILURE])
     for kind in SCHEMES:
         ((gap,),) = carried(scenario, kind.name).gaps().values()
-        longest, _ = Watch(context, install(context, kind)).outage(igp)
+        installed = install(context, kind)
+        longest, _ = Watch(context, installed.scheme, installed.plans).outage(igp)
         assert longest == pytest.approx(gap.to_s - gap.from_s, abs=1e-9), kind.name
 
 

@@ -3,15 +3,15 @@
 Each scheme, each preset, loss of carrier and silent failures, failure and repair. The presets'
 constants in ms, written out here once more:
 
-|              | silent D | flood F | SPF waits | SPF runs | adjacency A | after a first SPF          |
-|--------------|----------|---------|-----------|----------|-------------|----------------------------|
-| tuned        | 150      | 5       | 50        | 5        | 1,000       |                            |
-| frr-defaults | 900      | 5       | 0         | 5        | 10,000      | the next 50 after its end  |
-| no-bfd       | 40,000   | 5       | 0         | 5        | 10,000      | the next 50 after its end  |
-| lab          | 300      | 1       | 50        | 1        | 1,200       |                            |
+|              | silent D | flood F | SPF waits | SPF runs | adjacency A | after a first SPF       |
+|--------------|----------|---------|-----------|----------|-------------|-------------------------|
+| tuned        | 150      | 5       | 50        | 5        | 1,000       |                         |
+| frr-defaults | 900      | 5       | 0         | 5        | 10,000      | the next 50 after it    |
+| no-bfd       | 40,000   | 5       | 0         | 5        | 10,000      | the next 50 after it    |
+| lab          | 300      | 1       | 50        | 1        | 1,200       |                         |
 
-All alike: loss of carrier is noticed after 10; a route (an mroute, a BIFT row) is written in 0.15; a
-PIM router handles a Join in 10; the SR-P2MP controller, at the root, computes in 500, a node is
+All alike: loss of carrier is noticed after 10; a route (an mroute, a BIFT row) is written in 0.15;
+a PIM router handles a Join in 10; the SR-P2MP controller, at the root, computes in 500, a node is
 programmed in 50, and so is the root's switch.
 
 The throttle on a failure: one LSA that changes anything reaches each router: SPF after W. On a
