@@ -48,7 +48,7 @@ def fail(
         preset=scenario.timers.preset,
         profile=scenario.transport.profile,
         schemes=tuple(rows),
-        because=tuple(_because(rows)),
+        because=tuple([*_too_late(rows, failures), *_because(rows)]),
         network=network_of(scenario.topology),
     )
 
@@ -59,6 +59,27 @@ def _assumptions(scenario: Scenario) -> list[str]:
         " one flooding area, no LSA is lost",
         f"bytes lost are repaired as {scenario.transport.profile} does; a receiver out for over"
         f" {show_time(scenario.transport.evict_after_s)} is dropped; pulls are TCP",
+    ]
+
+
+def _too_late(rows: Sequence[SchemeTimeline], failures: Sequence[Failure]) -> list[str]:
+    """Schemes whose pushes are all over before anything fails: their outages cost nothing."""
+    first_s = min(failure.at_s for failure in failures)
+    done = [
+        row.name
+        for row in rows
+        if any(each.data_start_s is not None for each in row.transfers)
+        and all(
+            each.data_start_s + each.completion_without_s <= first_s
+            for each in row.transfers
+            if each.data_start_s is not None and each.completion_without_s is not None
+        )
+    ]
+    if not done:
+        return []
+    return [
+        f"at {show_time(first_s)} the push is over under {', '.join(done)}: outages are those of the"
+        " network, no byte is lost; fail something sooner with --at"
     ]
 
 

@@ -26,7 +26,7 @@ from mcastplan.schemes.replication_segment import (
     Replicated,
     srv6_sid,
 )
-from mcastplan.schemes.sr_p2mp import SRV6_BYTES
+from mcastplan.schemes.segments import SRV6_BYTES
 from mcastplan.schemes.unicast import Segment
 from mcastplan.wire import addresses as at
 from mcastplan.wire import ip, tunnels
