@@ -230,5 +230,6 @@ def _scale(values: list[float], measure: str) -> Scale:
     step = 10.0 ** math.floor(math.log10(most))
     step = next(each for each in (step / 5, step / 2, step, 2 * step) if most / each <= 5)
     count = math.ceil(most / step)
-    high = count * step
-    return Scale(0.0, high, False, tuple((n * step, f"{n * step:,.4g}") for n in range(count + 1)))
+    return Scale(
+        0.0, count * step, False, tuple((n * step, f"{n * step:,.4g}") for n in range(count + 1))
+    )

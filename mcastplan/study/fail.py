@@ -48,7 +48,7 @@ def fail(
         preset=scenario.timers.preset,
         profile=scenario.transport.profile,
         schemes=tuple(rows),
-        because=tuple([*_too_late(rows, failures), *_because(rows)]),
+        because=(*_too_late(rows, failures), *_because(rows)),
         network=network_of(scenario.topology),
     )
 
@@ -78,8 +78,8 @@ def _too_late(rows: Sequence[SchemeTimeline], failures: Sequence[Failure]) -> li
     if not done:
         return []
     return [
-        f"at {show_time(first_s)} the push is over under {', '.join(done)}: outages are those of the"
-        " network, no byte is lost; fail something sooner with --at"
+        f"at {show_time(first_s)} the push is over under {', '.join(done)}: outages are those of"
+        " the network, no byte is lost; fail something sooner with --at"
     ]
 
 
