@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -13,7 +13,9 @@ from mcastplan.cli.folder import check_folder, write_report
 from mcastplan.cli.options import outside_option
 from mcastplan.cli.output import STDOUT, check_target, complain, deliver, emit, json_option, plain
 from mcastplan.cli.progress import progress
-from mcastplan.model.sweep import Case, Row
+
+if TYPE_CHECKING:
+    from mcastplan.model.sweep import Case, Row
 
 KINDS = ("single-link", "single-node", "srlg", "double-link")
 
