@@ -82,7 +82,9 @@ def topologies(draw: st.DrawFn, max_nodes: int = 12) -> Topology:
         back = forward if symmetric else draw(metrics)
         pair = min(a, b), max(a, b)
         pairs[pair] = pairs.get(pair, 0) + 1
-        links.append(link(names[a], names[b], forward, back, tag=f"#{pairs[pair]}"))
+        delay_s = draw(st.sampled_from((0.0, 0.001, 0.020)))
+        tag = f"#{pairs[pair]}"
+        links.append(link(names[a], names[b], forward, back, tag=tag, delay_s=delay_s))
 
     for node in range(1, size):
         if draw(st.integers(0, 14)):  # now and then a part of its own
@@ -132,6 +134,7 @@ def scenarios(draw: st.DrawFn, max_nodes: int = 12, ecmp: str | None = None) -> 
             mode="asm" if asm else "ssm",
             rp=draw(node) if asm else None,
             spt_switchover=draw(st.booleans()),
+            mofrr=not asm and draw(st.booleans()),
         ),
         sr_p2mp=SrP2mpOptions(
             dataplane=draw(st.sampled_from(("srv6", "mpls"))),

@@ -24,28 +24,28 @@ _RANGE = re.compile(rf"{_SHARE}(?:\.\.{_SHARE})?")
     type=click.IntRange(2, MOST_PUSHES),
     default=100,
     show_default=True,
-    help="How many pushes; the first, to all new receivers, is in no mean.",
+    help="How many pushes; means leave out the first, to all new receivers.",
 )
 @click.option(
     "--churn",
     metavar="SHARE|LOW..HIGH",
     default="0..1",
     show_default=True,
-    help="Which share of the receivers others replace between two pushes.",
+    help="The share of receivers that others replace between two pushes.",
 )
 @click.option(
     "--steps",
     type=click.IntRange(2, MOST_STEPS),
     default=11,
     show_default=True,
-    help="Into how many points a range of --churn is taken.",
+    help="At how many points of a range of --churn.",
 )
 @click.option(
     "--share",
     type=float,
     default=0.5,
     show_default=True,
-    help="Which share of the transfer's clouds one push goes to.",
+    help="The share of the transfer's clouds that one push goes to.",
 )
 @click.option(
     "--seed",

@@ -17,13 +17,27 @@ from mcastplan.cli.progress import progress
     "links",
     multiple=True,
     metavar="A,B|ID",
-    help="This link fails: all links between two nodes, or one by its id. May be repeated.",
+    help="This link fails: all links between two nodes, or one by its id; may be repeated.",
 )
-@click.option("--node", "nodes", multiple=True, metavar="NODE", help="This router fails.")
-@click.option("--srlg", "srlgs", multiple=True, metavar="SRLG", help="All links of this group.")
-@click.option("--at", metavar="TIME", help="When, on the scenario's clock; 10s if not given.")
+@click.option(
+    "--node",
+    "nodes",
+    multiple=True,
+    metavar="NODE",
+    help="This router fails, with all its links; may be repeated.",
+)
+@click.option(
+    "--srlg",
+    "srlgs",
+    multiple=True,
+    metavar="SRLG",
+    help="All links of this shared-risk group fail; may be repeated.",
+)
+@click.option("--at", metavar="TIME", help="When, as in 10s or 500ms; 10s if not given.")
 @click.option("--up-at", metavar="TIME", help="When it is up again; never if not given.")
-@click.option("--silent", is_flag=True, help="No loss of carrier: only timers notice.")
+@click.option(
+    "--silent", is_flag=True, help="No loss of carrier: only BFD or the IGP's dead timer notices."
+)
 @outside_option
 @json_option
 @click.option(

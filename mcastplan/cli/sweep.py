@@ -27,20 +27,25 @@ KINDS = ("single-link", "single-node", "srlg", "double-link")
     "kind",
     required=True,
     type=click.Choice(KINDS),
-    help="What fails, each in its turn: a link, a node, a shared-risk group, two links.",
+    help="What fails, each by itself: a link, a node, a shared-risk group, a pair of links.",
 )
 @click.option(
-    "--sample", type=click.IntRange(min=1), metavar="N", help="Only so many of them, by a hash."
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Only N of them, those whose names hash lowest.",
 )
-@click.option("--seed", type=int, metavar="S", help="Another sample: 0 if not given.")
+@click.option("--seed", type=int, metavar="S", help="Another sample; 0 if not given.")
 @click.option(
     "--workers",
     type=click.IntRange(1, 1024),
     default=1,
     metavar="N",
-    help="Processes; the numbers stay the same.",
+    help="In so many processes; the numbers stay the same.",
 )
-@click.option("--transient", is_flag=True, help="Also the outage until all has converged.")
+@click.option(
+    "--transient", is_flag=True, help="Also how long receivers get nothing until all has converged."
+)
 @click.option(
     "--rows",
     "rows_target",

@@ -36,13 +36,11 @@ class FlowCourse(msgspec.Struct, frozen=True):
 
 
 class Course(msgspec.Struct, frozen=True):
-    """One transfer under one scheme. ``pass_rate_bps``: its steady planned goodput by flow name;
-    {}: what its planned loads get with no other transfer in the network."""
+    """One transfer under one scheme."""
 
     planned: Planned
     flows: tuple[FlowCourse, ...]
     tcp: bool
-    pass_rate_bps: Mapping[str, float] = {}
 
 
 class CloudDelivery(msgspec.Struct, frozen=True):

@@ -58,19 +58,20 @@ def gaps(course: Sequence[Flight], node: Node) -> list[Gap]:
     before the first event has none."""
     found: list[Gap] = []
     good: Flight | None = None
+    since_s = -math.inf  # when the outage before ended
     lost: list[Flight] = []
     for flight in course:
         if node not in flight.arrivals:
             lost.append(flight)
             continue
         if lost and good is not None:
-            since_s = found[-1].to_s if found else -math.inf
             found.append(_gap(good, lost, flight.arrivals[node][1], node, since_s))
+            since_s = found[-1].to_s
         lost = []
         good = flight
     if lost and good is not None:
         begin_s = lost[0].from_s
-        from_s = begin_s + good.arrivals[node][1]
+        from_s = max(begin_s + good.arrivals[node][1], since_s)
         found.append(Gap(from_s, math.inf, begin_s, math.inf, {}, tuple(lost)))
     return found
 
@@ -79,7 +80,7 @@ def _gap(good: Flight, lost: Sequence[Flight], then_s: float, node: Node, since_
     """``since_s``: when an outage before this one ended. After a detour that was left in between,
     packets of both can be due at the same time."""
     begin_s, end_s = lost[0].from_s, lost[-1].until_s
-    due_s, to_s = begin_s + good.arrivals[node][1], end_s + then_s
+    due_s, to_s = begin_s + good.arrivals[node][1], max(end_s + then_s, since_s)
     # What happens where packets are lost shows at the receiver by so much later.
     later_s = due_s - good.ended_by.until_s if good.ended_by else 0.0
     # A much shorter way afterwards can bring the next packet before the lost one was due.

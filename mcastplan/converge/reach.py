@@ -158,7 +158,7 @@ class Reach:
             if began_s is not None:
                 to_s = answer.from_s + delay_s
                 found.append(max(0.0, to_s - max(began_s, since_s)))
-                since_s = to_s
+                since_s = max(since_s, to_s)
                 began_s = None
         if began_s is not None:
             found.append(math.inf)

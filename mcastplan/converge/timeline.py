@@ -36,6 +36,9 @@ from mcastplan.model.topology import Arc, Node
 from mcastplan.schemes.base import Igp, Scheme
 
 
+NANO = 9  # digits
+
+
 def scheme_timeline(context: Context, kind: type[Scheme], igp: Igp) -> SchemeTimeline:
     """One scheme's row; a limit it meets, or transitions it does not model, make it infeasible."""
     try:
@@ -226,8 +229,12 @@ def _outage(context: Context, carried: Carried, gap: Gap, node: Node) -> Outage:
     for flight in gap.flights:
         for drop in ended(graph, flight, good, node):
             words[place.words(place.of(drop), drop.reason)] = None
+    # Differences of instants on a clock of minutes: beyond a nanosecond they are rounding.
     return Outage(
-        gap.from_s, gap.to_s if gap.to_s < math.inf else None, gap.stages, "; then ".join(words)
+        round(gap.from_s, NANO),
+        round(gap.to_s, NANO) if gap.to_s < math.inf else None,
+        {stage: round(seconds, NANO) for stage, seconds in gap.stages.items()},
+        "; then ".join(words),
     )
 
 

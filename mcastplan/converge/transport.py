@@ -9,7 +9,7 @@ hosts and loops take.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
 import msgspec
@@ -88,7 +88,7 @@ def _senders(
             for each in course.flows
         ]
     uftp = transport.profile == "uftp"
-    planned_bps: Mapping[str, float] = course.pass_rate_bps or pass_rates(space, course.planned)
+    planned_bps = pass_rates(space, course.planned)
     return [
         Session(
             fluid,

@@ -12,7 +12,8 @@ from mcastplan.model.topology import Arc, Node
 NO_ROUTE = "no route"
 NO_STATE = "no state"
 WRONG_INTERFACE = "RPF check: wrong interface"
-# A repair tunnel of two SIDs: SRv6 with SRH 40 + 8 + 2 x 16 B (RFC 8754).
+# A repair tunnel: SRv6 with SRH 40 + 8 + 2 x 16 B (RFC 8754). Two SIDs are charged whatever the
+# path needs: a Node-SID and an Adj-SID cover most repairs (RFC 9855 section 6).
 TUNNEL_BYTES = 80
 
 

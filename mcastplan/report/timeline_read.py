@@ -54,11 +54,13 @@ def events(result: Timeline) -> list[Event]:
 
 
 def since(result: Timeline, at_s: float | None) -> float | None:
-    """Seconds since the last event before an instant."""
+    """Seconds since the last event before an instant; below 0 before the first one, for packets
+    that are on their way when it comes."""
     if at_s is None:
         return None
-    before = [event.at_s for event in events(result) if event.at_s <= at_s]
-    return at_s - max(before, default=0.0)
+    found = [event.at_s for event in events(result)]
+    before = [event_s for event_s in found if event_s <= at_s]
+    return at_s - max(before, default=min(found, default=0.0))
 
 
 def later_event(result: Timeline, at_s: float | None) -> str:

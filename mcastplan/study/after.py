@@ -102,6 +102,10 @@ class Standing:
         # anything may matter.
         limited = context.scenario.state_limit is not None
         loose = context.routes.ecmp != "first" or limited or bool(context.space.full())
+        # A spare depends on the neighbours' own distances, over arcs that no plan names.
+        loose = loose or (scheme.name == "pim-sm" and context.scenario.schemes.pim_sm.mofrr)
+        # Signalling runs towards the origin: on other links than the data, it shifts its start.
+        loose = loose or (self._several and not context.routes.graph.symmetric)
         self._relied: frozenset[Arc] | None = None if loose else _relied(context, planned, plans)
         self._branches: Branches | None = None
         self._tree: Segments | None = None

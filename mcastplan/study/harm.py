@@ -137,7 +137,8 @@ def _scheme(verdict: Verdict, name: str, rows: Sequence[SchemeRow]) -> SchemeSwe
     options = verdict.context.scenario.schemes.sr_p2mp
     trees = name == "sr-p2mp" and options.objective == "min-cost"
     served = sum(row.touched and row.completion_s is not None for row in rows)
-    outages = [row.outage_s for row in rows if row.outage_s is not None]
+    # Without one it was not asked for, or a transition is not modelled: then no number is true.
+    outages = [row.outage_s for row in rows]
     return SchemeSweep(
         name=name,
         feasible=True,
@@ -146,7 +147,7 @@ def _scheme(verdict: Verdict, name: str, rows: Sequence[SchemeRow]) -> SchemeSwe
         harmless=sum(not row.unreachable and not later_s(was, row) for row in rows),
         completion_s=distribution(was.completion_s, [row.completion_s for row in rows]),
         unreachable=distribution(0.0, [float(len(row.unreachable)) for row in rows]),
-        outage_s=distribution(0.0, outages) if outages else None,
+        outage_s=None if None in outages or not outages else distribution(0.0, outages),
         repaired=served - fresh if trees else 0,
         fresh=fresh,
     )

@@ -50,29 +50,6 @@ def coverage(
     )
 
 
-def segments(routes: IgpRoutes, path: Sequence[Arc]) -> int:
-    """SIDs that a packet needs to keep to ``path`` while every router forwards by ``routes``.
-
-    A Node-SID takes it as far as the IGP's own way, its only one, is the path; an Adj-SID over an
-    arc that is not. Taking each as far as it goes makes them fewest. The first router puts the
-    packet on the first arc itself, so a path of one arc needs none (RFC 9855 s6.1 to s6.4).
-    """
-    count, place = 0, 1
-    while place < len(path):
-        end = place + 1
-        while end < len(path) and _followed(routes, path[place : end + 1]):
-            end += 1
-        count, place = count + 1, end
-    return count
-
-
-def _followed(routes: IgpRoutes, path: Sequence[Arc]) -> bool:
-    """Whether every router on ``path`` sends to its end along it, and no other way."""
-    graph = routes.graph
-    end = graph.head[path[-1]]
-    return all(_installed(routes, graph.tail[arc], end) == [arc] for arc in path)
-
-
 def _installed(routes: IgpRoutes, node: Node, dest: Node) -> list[Arc]:
     arcs = routes.next_arcs(node, dest)
     return arcs if routes.ecmp == "hash" else arcs[:1]

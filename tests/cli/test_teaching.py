@@ -10,6 +10,7 @@ from mcastplan.model.results import Comparison, SchemeResult, Totals
 from mcastplan.scenario import builtin_names, load_scenario
 from mcastplan.scenario.sources import builtin_folder
 from mcastplan.study.compare import compare
+from mcastplan.study.fail import fail
 
 
 @cache
@@ -54,6 +55,20 @@ def test_minimal() -> None:
         assert totals(found[name]).link_copies == copies
         assert found[name].transfers[0].setup_s is not None
         assert found[name].transfers[0].setup_s <= 1  # type: ignore[operator]
+
+
+def test_the_failure_of_geant() -> None:
+    scenario = load_scenario("builtin:geant")
+    hit = {}
+    for scheme in fail(scenario, scenario.failures).schemes:
+        (push,) = scheme.transfers
+        out = [cloud for cloud in push.clouds if cloud.outages]
+        assert all(cloud.outage_s is not None and cloud.outage_s < 0.1 for cloud in out)
+        hit[scheme.name] = len(out)
+        last_s = max(cloud.ready_s or 0.0 for cloud in push.clouds)
+        assert last_s <= max(cloud.ready_without_s or 0.0 for cloud in push.clouds) + 1e-6
+    assert hit.pop("sr-p2mp") == 9
+    assert set(hit.values()) == {3}
 
 
 def test_gscale() -> None:

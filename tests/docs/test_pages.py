@@ -11,10 +11,12 @@ import pytest
 
 from mcastplan.cli import app
 from mcastplan.evaluate.scheme import install
+from mcastplan.model.failure import Failure
 from mcastplan.scenario import builtin_path, load_scenario, load_topology, schemas
 from mcastplan.scenario.yamlcore import parse_yaml
 from mcastplan.schemes import SCHEMES
 from mcastplan.study.compare import compare, context_of
+from mcastplan.study.fail import fail
 from tests.docs.keys import DOCS, keys
 
 PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
@@ -75,6 +77,23 @@ def test_the_page_of_a_scheme(kind: Any) -> None:
             assert re.search(rf"\b{option}\b", page), option
     for heading in ("**Set-up**", "**Not modelled**", "**References**", "| copies on a core arc |"):
         assert heading in page
+
+
+def test_the_failure_worked_by_hand() -> None:
+    """Its table has what `fail` computes, to the hundredth of a millisecond."""
+    page = (DOCS / "convergence.md").read_text(encoding="utf-8")
+    row = re.compile(r"^\| ([a-z0-9-]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", re.M)
+    said = {name: tuple(map(float, times)) for name, *times in row.findall(page)}
+    scenario = load_scenario("builtin:minimal")
+    result = fail(scenario, (Failure(10.0, links=("A--B",)),))
+    assert list(said) == [scheme.name for scheme in result.schemes]
+    for scheme in result.schemes:
+        found = []
+        for cloud in scheme.transfers[0].clouds:
+            (outage,) = cloud.outages
+            assert outage.to_s is not None
+            found += [outage.to_s - 10, outage.to_s - outage.from_s]
+        assert said[scheme.name] == pytest.approx([1000 * each for each in found], abs=0.005)
 
 
 def test_every_page_is_in_the_navigation() -> None:

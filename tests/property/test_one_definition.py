@@ -39,7 +39,7 @@ def hold_together(scenario: Scenario, kind: type[Scheme]) -> None:
             assert sorted({pe for flow in plan.flows for pe in flow.receivers}) == list(each.pes)
             for place, flow in enumerate(plan.flows):
                 walked = walk_plan(plan, routes, flow)
-                assert not faults(routes.graph, flow, walked)
+                assert not faults(routes.graph, flow, walked, plan.spares)
                 tables = {
                     node: scheme.table(routes, plans, node) for node in range(routes.graph.size)
                 }

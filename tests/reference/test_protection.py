@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import networkx as nx
 from hypothesis import given, settings
 
 from mcastplan.model.topology import Arc, Graph, Node, Topology
-from mcastplan.underlay.protection import coverage, local_routes, segments
+from mcastplan.underlay.protection import coverage, local_routes
 from mcastplan.underlay.routes import IgpRoutes
 from tests.networks import link, network, topologies
 
@@ -43,7 +41,7 @@ def test_a_ring_of_four_has_an_alternate_for_none_but_the_far_end() -> None:
     Towards b: d is at 2 from b, which is 1 + 1 over a: no alternate (2 < 2 is false). Towards c:
     both ways cost 2, d is at 1 < 1 + 2: alternate d. Towards d nothing is lost.
     Tunnel for b: the path after convergence is a, d, c, b; d may go back over a, c (1 < 3) does
-    not: the tunnel ends at c, and one Node-SID (c) makes it.
+    not: the tunnel ends at c.
     """
     topology = ring(1, 1, 1, 1)
     graph, down = topology.graph, both(topology, "a", "b")
@@ -61,27 +59,23 @@ def test_a_ring_of_four_has_an_alternate_for_none_but_the_far_end() -> None:
     assert tunnel.next_arc(a, b) is None
     assert spelled(graph, tunnel.detour(a, b)) == "adc"
     assert spelled(graph, tunnel.path(a, b)) == "adcb"
-    assert segments(routes, tunnel.detour(a, b) or ()) == 1
     # Hashing has both ways to c installed, and keeps the one that is left.
     hashed = local_routes(IgpRoutes(graph, "hash"), a, down, "none")
     assert hashed.next_arcs(a, c) == [towards_c]
     assert hashed.next_arc(a, c, "any") == towards_c
 
 
-def test_a_dear_link_on_the_way_is_an_adjacency_sid() -> None:
+def test_a_tunnel_ends_beyond_a_dear_link() -> None:
     """a - b - c - d - e - f - a with metric 1, but d - e 9; a - b is down at a, towards b.
 
     After convergence a, f, e, d, c, b. Node e would go back over f and a (1 + 1 + 1 < 9 + ...), d
-    goes on over c: the tunnel is a, f, e, d. A Node-SID reaches e; e itself goes to d over a
-    (1 + 1 + 1 + 1 + 1 = 5 < 9), so e - d takes an Adj-SID: two.
+    goes on over c: the tunnel is a, f, e, d.
     """
     topology = ring(1, 1, 1, 9, 1, 1)
     routes = IgpRoutes(topology.graph)
     local = local_routes(routes, 0, both(topology, "a", "b"), "ti-lfa")
     path = local.detour(0, 1)
     assert spelled(topology.graph, path) == "afed"
-    assert segments(routes, path or ()) == 2
-    assert segments(routes, ()) == segments(routes, (path or ())[:1]) == 0
 
 
 def test_the_node_protecting_alternate_is_taken_first() -> None:
@@ -170,21 +164,3 @@ def test_every_link_at_both_its_ends(topology: Topology) -> None:
                 for a in way
             ]
             assert in_q == [False] * (len(way) - 1) + [True]
-            check_segments(routes, way)
-
-
-def check_segments(routes: IgpRoutes, way: tuple[Arc, ...]) -> None:
-    """The least number of pieces, each one arc or the IGP's own path, by trying all of them."""
-    rest = way[1:]
-
-    def own(start: int, end: int) -> bool:
-        head, tail = routes.graph.head, routes.graph.tail
-        return routes.path(tail[rest[start]], head[rest[end - 1]]) == rest[start:end]
-
-    least = [0] * (len(rest) + 1)
-    for end in range(1, len(rest) + 1):
-        least[end] = 1 + min(
-            least[start] for start in range(end) if end - start == 1 or own(start, end)
-        )
-    assert segments(routes, way) == least[-1]
-    assert all(routes.graph.head[a] == routes.graph.tail[b] for a, b in pairwise(way))

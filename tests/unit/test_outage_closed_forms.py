@@ -18,6 +18,12 @@ The throttle on a failure: one LSA that changes anything reaches each router: SP
 repair two are needed, for a link counts when both ends advertise it. tuned and lab wait for 50 from
 the first, and have the second by then. FRR's defaults run an SPF at the first, which finds nothing
 new; the second comes while that runs, or in the hold time of 50 after it: 5 + 50 after the first.
+
+Stages are the receiver's: it sees what happens where its packets are lost later by so much as they
+would have taken from there (a link that fails loses them at its far end: there they would be by
+then). The outage begins as the event shows, each stage lasts for it what it lasts in the network,
+and `propagation` is the rest: the way from who ended it, less the way from the loss that was there
+before.
 """
 
 from __future__ import annotations
@@ -29,8 +35,10 @@ import pytest
 
 from mcastplan.converge.episode import play
 from mcastplan.converge.igp import LinkState
-from mcastplan.converge.outages import Gap
+from mcastplan.converge.outages import Gap, gaps
+from mcastplan.dataplane.flight import Flight
 from mcastplan.evaluate.scheme import install
+from mcastplan.model.change import Cause
 from mcastplan.model.failure import Failure
 from mcastplan.model.timers import PRESETS, Preset, Timers
 from mcastplan.model.topology import Topology
@@ -217,28 +225,32 @@ def test_ring_with_a_micro_loop(preset: Preset, kind: Kind) -> None:
 @kinds
 def test_ring_without_a_micro_loop(preset: Preset, kind: Kind) -> None:
     """s--a fails: s sees it itself, and b's way to r is the link between them. A packet that enters
-    s--a 2 before the failure is at r at 2: r misses what is due then.
+    s--a 2 before the failure would be at a at 0, and 2 later at r: r misses what is due then, and
+    what happens at t shows there at t + 2.
 
-    - unicast, ingress replication, SR-P2MP: s flips D + W + R + 0.15 after the failure; 6 of way.
+    - unicast, ingress replication, SR-P2MP: s flips D + W + R + 0.15 after the failure; 6 of
+      way are 4 more than the 2 from a.
     - BIER: one row later.
-    - PIM: r has a's LSA at F + 2 + F after D; its Join takes 3 + 10 to b, 3 + 10 to s.
+    - PIM: r has a's LSA at F + 2 + F after D; its Join takes 3 + 10 to b, 3 + 10 to s, from where
+      the way is 6.
     """
     t = TIMES[preset]
     failure = Failure(FAIL_S, ("a--s",), kind=kind)
     found = outages(RING, ("r",), failure, preset, FAIL_S)
-    own = {"detection": t.detect(kind) - 2, "throttle": t.wait, "spf": t.run, "fib": WRITE}
+    own = {"detection": t.detect(kind), "throttle": t.wait, "spf": t.run, "fib": WRITE}
+    longer = 6 - 2
     for name in (*FIB_SCHEMES, "sr-p2mp"):
-        same(found[name]["r"], Out(2, {**own, "propagation": 6}))
-    same(found["bier"]["r"], Out(2, {**own, "bift": WRITE, "propagation": 6}))
+        same(found[name]["r"], Out(2, {**own, "propagation": longer}))
+    same(found["bier"]["r"], Out(2, {**own, "bift": WRITE, "propagation": longer}))
     joined = {
-        "detection": t.detect(kind) - 2,
+        "detection": t.detect(kind),
         "flooding": 2 * t.flood + 2,
         "throttle": t.wait,
         "spf": t.run,
         "fib": WRITE,
         "join": 2 * (3 + JOIN),
     }
-    same(found["pim-sm"]["r"], Out(2, {**joined, "propagation": 6}))
+    same(found["pim-sm"]["r"], Out(2, {**joined, "propagation": longer}))
 
 
 @presets
@@ -284,20 +296,21 @@ DIAMOND = network(
 @presets
 @kinds
 def test_diamond_link(preset: Preset, kind: Kind) -> None:
-    """s--b fails; e and f receive over d. A packet that enters s--b 1 before the failure is there
-    at 3: the next is missed.
+    """s--b fails; e and f receive over d. A packet that enters s--b 1 before the failure would be
+    at b at 0, and at e and f at 3: they miss what is due then, and see all that happens 3 later.
 
-    - unicast, ingress replication: s sees it itself and writes two routes, e and f. 6 over c.
+    - unicast, ingress replication: s sees it itself and writes two routes, e and f. The way over c
+      is 6, 3 more than from b.
     - SR-P2MP: s's branch goes to the SID of d, which heals with s's routes; the controller's new
       tree has the same segments, and nothing else happens.
     - BIER: two rows later.
     - PIM: d has b's LSA at F + 2 + F after D and writes one route, s. Its Join: 3 + 10 to c, and
-      2 + 10 to s.
+      2 + 10 to s, from where the way is 6.
     """
     t = TIMES[preset]
     failure = Failure(FAIL_S, ("b--s",), kind=kind)
     found = outages(DIAMOND, ("e", "f"), failure, preset, FAIL_S)
-    seen = {"detection": t.detect(kind) - 3}
+    seen = {"detection": t.detect(kind)}
     own = {**seen, "throttle": t.wait, "spf": t.run, "fib": 2 * WRITE}
     joined = {
         **seen,
@@ -307,19 +320,21 @@ def test_diamond_link(preset: Preset, kind: Kind) -> None:
         "fib": WRITE,
         "join": 5 + 2 * JOIN,
     }
+    longer = 6 - 3
     for receiver in "ef":
         for name in (*FIB_SCHEMES, "sr-p2mp"):
-            same(found[name][receiver], Out(3, {**own, "propagation": 6}))
-        same(found["bier"][receiver], Out(3, {**own, "bift": 2 * WRITE, "propagation": 6}))
-        same(found["pim-sm"][receiver], Out(3, {**joined, "propagation": 6}))
+            same(found[name][receiver], Out(3, {**own, "propagation": longer}))
+        same(found["bier"][receiver], Out(3, {**own, "bift": 2 * WRITE, "propagation": longer}))
+        same(found["pim-sm"][receiver], Out(3, {**joined, "propagation": longer}))
 
 
 @presets
 def test_diamond_link_repaired(preset: Preset) -> None:
     """s--b is up again: only PIM stops for it. d has b's LSA at F + 2 + F, and s's over b at
     (F + 1 + F) + 2 + F. As it flips, its IIF leaves c, and e, 1 away, misses what is due 1 later.
-    The Join is at b 2 + 10 later (b has flipped: its LSAs were there 2 + F before d's), and at s
-    1 + 10 after that; the first packet takes 4."""
+    The Join is handled at b 2 + 10 after the flip (b has flipped: its LSAs were there 2 + F before
+    d's), and at s 1 + 10 after that; from s the way is 4, 3 more than from d, where packets were
+    lost."""
     t = TIMES[preset]
     failure = Failure(FAIL_S, ("b--s",), up_at_s=REPAIR_S)
     found = outages(DIAMOND, ("e", "f"), failure, preset, REPAIR_S + t.adjacency * MS)
@@ -327,10 +342,8 @@ def test_diamond_link_repaired(preset: Preset) -> None:
     for receiver in "ef":
         for name in (*FIB_SCHEMES, "sr-p2mp", "bier"):
             assert found[name][receiver] == []
-        same(
-            found["pim-sm"][receiver],
-            Out(flip + 1, {"join": 3 + 2 * JOIN - 1, "propagation": 4}),
-        )
+        joined = {"join": 3 + 2 * JOIN, "propagation": 4 - 1}
+        same(found["pim-sm"][receiver], Out(flip + 1, joined))
 
 
 @presets
@@ -368,6 +381,83 @@ def test_diamond_replication_node(preset: Preset, kind: Kind) -> None:
     for name in found:
         # Its own link is down at the same instant: what is on it is lost.
         assert found[name]["b"] == [Out(pytest.approx(0, abs=1e-6), {})], name
+
+
+#   s --- d --- near     s--d: metric 1, 1 ms; d--near: 1 ms; d--far: 100 ms
+#    \   /  \
+#      c     far         s--c: metric 2, 2 ms; c--d: metric 2, 3 ms
+DISTANCES = network(
+    link("s", "d", delay_s=1 * MS),
+    link("s", "c", 2, delay_s=2 * MS),
+    link("c", "d", 2, delay_s=3 * MS),
+    link("d", "near", delay_s=1 * MS),
+    link("d", "far", delay_s=100 * MS),
+)
+
+
+@presets
+@kinds
+def test_the_stages_do_not_depend_on_the_way_behind_the_loss(preset: Preset, kind: Kind) -> None:
+    """s--d fails. What was on it would be at d at 0, so near misses what is due at 1 and far what
+    is due at 100: with loss of carrier some schemes have healed by then. Both miss the same
+    packets, and get the first one afterwards 1 and 100 after it passes d: one outage, 99 apart.
+
+    - unicast, ingress replication, SR-P2MP: s writes two routes; 5 over c to d.
+    - BIER: two rows later.
+    - PIM: d sees it itself and writes one route; its Join: 3 + 10 to c, 2 + 10 to s.
+    """
+    t = TIMES[preset]
+    failure = Failure(FAIL_S, ("d--s",), kind=kind)
+    found = outages(DISTANCES, ("far", "near"), failure, preset, FAIL_S)
+    seen = {"detection": t.detect(kind), "throttle": t.wait, "spf": t.run}
+    own = {**seen, "fib": 2 * WRITE}
+    for receiver, begin in (("near", 1), ("far", 100)):
+        for name in (*FIB_SCHEMES, "sr-p2mp"):
+            same(found[name][receiver], Out(begin, {**own, "propagation": 5}))
+        same(found["bier"][receiver], Out(begin, {**own, "bift": 2 * WRITE, "propagation": 5}))
+        joined = {**seen, "fib": WRITE, "join": 5 + 2 * JOIN, "propagation": 5}
+        same(found["pim-sm"][receiver], Out(begin, joined))
+
+
+#   s --- b        s--b: 1 ms, b--r: 40 ms; metric 1 each
+#   |     |
+#   c --- r        s--c and c--r: 1 ms; metric 2 each
+SHORTER = network(
+    link("s", "b", delay_s=1 * MS),
+    link("b", "r", delay_s=40 * MS),
+    link("s", "c", 2, delay_s=1 * MS),
+    link("c", "r", 2, delay_s=1 * MS),
+)
+
+
+def test_a_shorter_way_afterwards_takes_from_the_last_stages() -> None:
+    """s--b fails, carrier, tuned. What was on it would be at b at 0 and at r at 40. s flips at
+    10 + 50 + 5 + 0.15 = 65.15, and over c the first packet is at r 2 later: the outage is
+    67.15 - 40 = 27.15. All shows 40 later, so that of the chain only the first 27.15 do:
+    detection and 17.15 of the throttle's 50, and no propagation."""
+    found = outages(SHORTER, ("r",), Failure(FAIL_S, ("b--s",)), "tuned", FAIL_S)
+    for name in (*FIB_SCHEMES, "sr-p2mp"):
+        same(found[name]["r"], Out(40, {"detection": 10, "throttle": 17.15}))
+
+
+def flight(from_s: float, until_s: float, delay_s: float | None) -> Flight:
+    """One receiver, 7; what ends it happens there (or, of a lost packet, at the origin)."""
+    arrivals = {} if delay_s is None else {7: (1, delay_s)}
+    return Flight(from_s, until_s, Cause("fib", until_s + (delay_s or 0)), arrivals, {}, {}, ())
+
+
+@pytest.mark.parametrize("end_s", [3, 3.5, math.inf])
+def test_outages_of_one_receiver_do_not_overlap(end_s: float) -> None:
+    """The way is 1 s, for a while 5 s. Packets of [0, 1) are lost: 1 is due and missed, and what
+    leaves at 1 takes the detour and comes at 6. What leaves in [2, end) is lost again: it was due
+    at 3, when the receiver still waits for the detour's first. That ends at 6; what leaves at 3 or
+    3.5 comes before, so that the second outage takes no time. Without an end it lasts from 6 on."""
+    course = [flight(-math.inf, 0, 1), flight(0, 1, None), flight(1, 1.5, 5), flight(1.5, 2, 1)]
+    course.append(flight(2, end_s, None))
+    if end_s < math.inf:
+        course.append(flight(end_s, math.inf, 1))
+    second = (6, 6) if end_s < math.inf else (6, math.inf)
+    assert [(gap.from_s, gap.to_s) for gap in gaps(course, 7)] == [(1, 6), second]
 
 
 @presets

@@ -18,6 +18,7 @@ from mcastplan.cli.show.timeline import show_timeline
 from mcastplan.errors import UsageError
 from mcastplan.model.change import STAGES
 from mcastplan.model.timeline import RouterTimeline, Span, Timeline
+from mcastplan.report import timeline_read as read
 from mcastplan.report.html import render_html
 from mcastplan.report.json import render
 from mcastplan.report.markdown import render_markdown
@@ -124,6 +125,11 @@ def test_the_table_holds_the_numbers_of_the_result() -> None:
         ]
         for cloud in push.clouds[:3]:
             assert cloud.outage_s in page.numbers[("by-cloud", cloud.name)]
+
+
+def test_packets_under_way_at_the_event_left_before_it() -> None:
+    assert read.since(timelines.timeline(), timelines.AT_S - 0.001) == pytest.approx(-0.001)
+    assert read.since(timelines.repaired(), timelines.UP_S + 2.0) == pytest.approx(2.0)
 
 
 def test_the_headline_has_every_scheme_the_shortest_outage_first() -> None:

@@ -180,6 +180,18 @@ def test_a_scheme_whose_rendezvous_point_is_cut_off_serves_nobody() -> None:
     assert result.worst[0].cut_off == ()
 
 
+def test_outages_of_pim_with_a_rendezvous_point_are_unknown_not_zero() -> None:
+    """A pushes to B, and the failure of A--B is followed under no ASM."""
+    options = SchemeOptions(pim_sm=PimOptions(mode="asm", rp="B"))
+    scenario = push(TAIL, "A", ("B",), schemes=options)
+    found = {each.name: each for each in sweep(scenario, "single-link", transient=True).schemes}
+    assert found["pim-sm"].feasible
+    assert found["pim-sm"].outage_s is None
+    bier = found["bier"].outage_s
+    assert bier is not None
+    assert bier.worst
+
+
 def shared(links: Sequence[Link], group: str) -> Topology:
     return network(*(msgspec.structs.replace(each, srlgs=(group,)) for each in links))
 
