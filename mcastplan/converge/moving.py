@@ -106,10 +106,7 @@ class Choices:
     def _same(self, node: Node, dest: Node) -> bool:
         """Farther from ``dest`` than before, yet by the same next hop: with one link down there is
         no state in between."""
-        igp = self._igp
-        if not self._one_link:
-            return False
-        return list(igp.before.next_arcs(node, dest)) == list(igp.after.next_arcs(node, dest))
+        return self._one_link and self._igp.after.stays(node, dest)
 
 
 class Forwarding:
@@ -152,12 +149,15 @@ class Forwarding:
     def _over_time(self, node: Node, arrived: Arc | None, packet: Hashable) -> _Hops:
         """Changes of the node that are none for this packet are left out."""
         key = _key(packet)
-        if not self._concern(node, key):
-            state = _State(self._plan, self._igp.before, {}, True)
-            hop = step(state, self._igp.before, node, arrived, packet)
-            if self.choices.stay(node, (copy for _, copy in hop.out)):
-                return _Hops([], [], [hop])
-        course = self._courses.get((node, key)) or self._course(node, key)
+        course = self._courses.get((node, key))
+        if course is None:
+            found = self._along(self._course(node, key, by_routes=False), node, arrived, packet)
+            if all(self.choices.stay(node, (to for _, to in hop.out)) for hop in found.hops):
+                return found
+            course = self._courses[node, key] = self._course(node, key)
+        return self._along(course, node, arrived, packet)
+
+    def _along(self, course: _Course, node: Node, arrived: Arc | None, packet: Hashable) -> _Hops:
         found = _Hops([], [], [])
         for place, state in enumerate(course.states):
             hop = step(state, state.routes, node, arrived, packet) if state.alive else _DEAD
@@ -205,10 +205,14 @@ class Forwarding:
             if update.entry is not None and update.entry[0] in keys
         ]
 
-    def _course(self, node: Node, key: Key) -> _Course:
-        """Of what concerns packets of one key: state of others is no news for them."""
+    def _course(self, node: Node, key: Key, by_routes: bool = True) -> _Course:
+        """Of what concerns packets of one key: state of others is no news for them. Without what
+        the node's routes do, where they are known to make no difference."""
         igp = self._igp
-        own = [*self._scheme.forwarding(igp, node), *self._concern(node, key)]
+        own = [
+            *(self._scheme.forwarding(igp, node) if by_routes else ()),
+            *self._concern(node, key),
+        ]
         changes: list[tuple[float, int, Update | bool, Cause]] = [
             (update.at_s, 1, update, update.cause) for update in own
         ]
@@ -235,7 +239,6 @@ class Forwarding:
                 course.at_s.append(at_s)
                 course.causes.append(cause)
                 course.states.append(state)
-        self._courses[node, key] = course
         return course
 
 

@@ -82,7 +82,7 @@ def _gap(good: Flight, lost: Sequence[Flight], then_s: float, node: Node, since_
     begin_s, end_s = lost[0].from_s, lost[-1].until_s
     due_s, to_s = begin_s + good.arrivals[node][1], max(end_s + then_s, since_s)
     # What happens where packets are lost shows at the receiver by so much later.
-    later_s = due_s - good.ended_by.until_s if good.ended_by else 0.0
+    later_s = max(0.0, due_s - good.ended_by.until_s) if good.ended_by else 0.0
     # A much shorter way afterwards can bring the next packet before the lost one was due.
     from_s = min(max(due_s, since_s), to_s)
     stages = attributed(lost[-1].ended_by, from_s, to_s, later_s)

@@ -24,9 +24,7 @@ class Entries(Protocol):
         """What ``node`` matches for a packet's ``key``; None without state."""
 
 
-def step(
-    plan: Entries, routes: Routes, node: Node, arrived: Arc | None, packet: Packet
-) -> Hop:
+def step(plan: Entries, routes: Routes, node: Node, arrived: Arc | None, packet: Packet) -> Hop:
     """One packet at one node; ``arrived`` None: from an access arc, or out of a tunnel."""
     if isinstance(packet, Detour):
         if packet.arcs:
@@ -84,9 +82,7 @@ def _shortened(packet: Detour) -> Detour:
     return msgspec.structs.replace(packet, arcs=packet.arcs[1:])
 
 
-def _look_up(
-    plan: Entries, routes: Routes, node: Node, arrived: Arc | None, key: Key
-) -> Hop:
+def _look_up(plan: Entries, routes: Routes, node: Node, arrived: Arc | None, key: Key) -> Hop:
     entry = plan.entry(node, key)
     if entry is None:
         return Hop(drops=(NO_STATE,))

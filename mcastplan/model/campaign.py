@@ -64,8 +64,13 @@ class SchemeCampaign(msgspec.Struct, frozen=True):
 
 class Crossing(msgspec.Struct, frozen=True):
     """Below ``churn`` ``below`` (one of the two) is better in this measure, above it the other is.
-    Without a churn one of them is better all along, ``always``; without that they are equal.
-    ``most``: the largest difference at any churn, in the measure's own unit."""
+    Without a churn one of them is better at every churn tried, ``always``; without that they are
+    equal. ``most``: the largest difference at any churn tried, in the measure's own unit.
+
+    ``at_once``: the crossing lies below one receiver a push: ``churn`` is a mean of pushes that
+    change one and pushes that change none, and whoever changes any is above it. ``again``: later
+    crossings, at each of which the better one is the worse again.
+    """
 
     measure: str
     fixed: str
@@ -75,6 +80,8 @@ class Crossing(msgspec.Struct, frozen=True):
     always: str | None
     most: float
     sentence: str
+    at_once: bool = False
+    again: tuple[float, ...] = ()
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,5 +97,6 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     unreachable: tuple[str, ...]  # clouds of the transfer that are not in the pool
     limits: dict[str, int]
     schemes: tuple[SchemeCampaign, ...]
+    searched: tuple[float, ...]  # churns at which crossings are looked for, whatever the points
     crossings: tuple[Crossing, ...]
     because: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from mcastplan.report import words
 from mcastplan.report.campaign_curves import curves
 from mcastplan.report.markdown_parts import bullets, chapter, table_lines, text
 from mcastplan.report.markup import Cell, Column, esc, items, prose, section, table
-from mcastplan.study.crossings import MEASURES, PAIRS, percent, shown, verdict
+from mcastplan.study.crossings import MEASURES, PAIRS, percent, shown, tried, verdict
 from mcastplan.units import show_size, show_time
 
 POINTS = (
@@ -24,10 +24,6 @@ POINTS = (
     Column("transfer"),
     Column("time to ready"),
 )
-BETTER = (
-    Column("less is better", words=True),
-    *(Column(f"{words.title(fixed)} or {words.title(bits)}", words=True) for fixed, bits in PAIRS),
-)
 
 Rows = list[tuple[str, list[Cell]]]
 
@@ -40,7 +36,7 @@ def question(result: Campaign) -> str:
 
 
 def headline(result: Campaign) -> str:
-    """``Of 17 min 57 s to ready, PIM-SM and BIER differ by at most 67 ms: ...``"""
+    """``Of 17 min 57 s to ready, at 12 churns from 0 % to 100 %, PIM-SM and BIER differ by ...``"""
     ready = [each for each in result.crossings if each.measure == "ready_s"]
     if not ready:
         return "There are no two schemes here to set against each other."
@@ -50,17 +46,14 @@ def headline(result: Campaign) -> str:
         f" {show_time(each.most)}{_who(each)}"
         for each in ready
     ]
-    return f"Of {show_time(soonest)} to ready, {'; '.join(said)}."
+    where = tried(result.searched)
+    return f"Of {show_time(soonest)} to ready, {where}, {'; '.join(said)}."
 
 
 def _who(each: Crossing) -> str:
     if each.churn is None and each.always is None:
         return ""
-    if each.churn is None:
-        return f" ({words.title(each.always or '')} first at every churn)"
-    above = each.changing if each.below == each.fixed else each.fixed
-    below = words.title(each.below or "")
-    return f" ({below} first below {percent(each.churn)} churn, {words.title(above)} above)"
+    return f" (first: {verdict(each, words.title)})"
 
 
 def answer(result: Campaign) -> str:
@@ -72,7 +65,8 @@ def answer(result: Campaign) -> str:
         f"<header><p class=over>{esc(result.scenario)}</p>"
         f"<h1>{prose(question(result))}</h1></header>"
         f'<section id="answer"><p class=answer>{prose(headline(result))}</p>'
-        f"<div class=two><div><h2>Trees or bits</h2>{table(BETTER, better_rows(result))}</div>"
+        "<div class=two><div><h2>Trees or bits</h2>"
+        f"{table(better(result), better_rows(result))}</div>"
         f"<div><h2>Why</h2>{items(_why(result), 'because')}</div></div>{missing}</section>\n"
     )
 
@@ -89,6 +83,11 @@ def _why(result: Campaign) -> list[str]:
 
 def _of_the_table(result: Campaign, sentence: str) -> bool:
     return any(sentence.endswith(each.sentence) for each in result.crossings)
+
+
+def better(result: Campaign) -> tuple[Column, ...]:
+    names = (f"{words.title(fixed)} or {words.title(bits)}" for fixed, bits in PAIRS)
+    return tuple(Column(name, words=True) for name in (f"better {tried(result.searched)}", *names))
 
 
 def better_rows(result: Campaign) -> Rows:
@@ -145,7 +144,7 @@ def markdown(result: Campaign) -> str:
     lines = [f"# {text(question(result))}", "", f"**{text(headline(result))}**", ""]
     lines += [*bullets(_why(result)), ""]
     lines += chapter("Not reached", bullets(result.unreachable))
-    lines += ["## Trees or bits", "", *table_lines(BETTER, better_rows(result)), ""]
+    lines += ["## Trees or bits", "", *table_lines(better(result), better_rows(result)), ""]
     lines += ["## Every churn", "", *table_lines(POINTS, point_rows(result)), ""]
     lines += ["## What these numbers take for granted", "", *bullets(result.assumptions)]
     return "\n".join(lines) + "\n"

@@ -12,7 +12,7 @@ from mcastplan.report import words
 from mcastplan.report.axis import tick_text, time_axis
 from mcastplan.report.colours import colour
 from mcastplan.report.markup import attributes, esc, items, prose, section
-from mcastplan.study.crossings import MEASURES, PAIRS, percent, shown, verdict
+from mcastplan.study.crossings import COMPARED, MEASURES, percent, shown, verdict
 from mcastplan.units import show_time
 
 ABOUT: dict[str, str] = {
@@ -22,8 +22,6 @@ ABOUT: dict[str, str] = {
     "state_sum": "entries on all routers together, old and new while a change lasts",
     "ready_s": "until the last replica answers, beyond the soonest scheme at the same churn",
 }
-# Others may take hours, and would press these into one line of the last chart.
-_COMPARED = {name for pair in PAIRS for name in pair}
 _WIDE = 40.0  # most over least: beyond this a linear axis hides the small ones
 _ALIKE = 1.0  # % of the height
 _APART = 7.5  # % of the height that a label takes
@@ -80,7 +78,8 @@ def _figure(result: Campaign, measure: str) -> str:
             for point in row.points:
                 least = base.get(point.effective, point.ready_s)
                 base[point.effective] = min(least, point.ready_s)
-        far = [row for _, row in served if row.name not in _COMPARED]
+        # Others may take hours, and would press these into one line.
+        far = [row for _, row in served if row.name not in COMPARED]
         served = [(number, row) for number, row in served if row not in far]
         notes.append(f"the soonest: {_span(list(base.values()))}")
         notes += (

@@ -143,18 +143,21 @@ def worst_rows(result: Sweep) -> Rows:
 
 
 def _harm(each: HarmfulScheme | None) -> Cell:
-    """``+12 s``, and the outage and the clouds lost under it."""
+    """``+12 s``, or a dash where clouds are lost; the outage and those clouds under it."""
     if each is None:
         return Cell(sweep_words.NONE)
+    later = f"+{show_time(each.delay_s)}" if each.delay_s else "0 s"
     notes = []
     if each.unreachable:
         notes.append(f"{each.unreachable:,} not reached")
+        if each.delay_s:
+            notes.append(f"{later} for the others")
     if each.outage_s:
         notes.append(f"outage {show_time(each.outage_s)}")
-    if each.delay_s is None:
+    # No number of seconds tells how late somebody is who is never served.
+    if each.unreachable or each.delay_s is None:
         return Cell(sweep_words.NONE, note=",\n".join(notes))
-    said = f"+{show_time(each.delay_s)}" if each.delay_s else "0 s"
-    return Cell(said, each.delay_s, ",\n".join(notes))
+    return Cell(later, each.delay_s, ",\n".join(notes))
 
 
 def _worst(result: Sweep) -> str:
@@ -164,7 +167,7 @@ def _worst(result: Sweep) -> str:
         "worst",
         "The worst failures",
         "By replicas cut off, then by delay. For each scheme: how much later the push completes,"
-        " its outage, and clouds that it does not reach.",
+        " its outage, and clouds that it does not reach (then no delay stands for it).",
         table(worst_columns(result), worst_rows(result), key="worst-table"),
     )
 

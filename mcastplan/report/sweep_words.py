@@ -148,7 +148,7 @@ def remedy(result: Sweep) -> str | None:
     if best.delay_before_s or best.delay_after_s:
         delay = f", {show_time(best.delay_before_s)} to {show_time(best.delay_after_s)} of delay"
     return (
-        f"{verb} {best.a}--{best.b} removes most harm of {counted(best.tried, 'link')} tried:"
+        f"{verb} {best.a}--{best.b} removes most harm of {counted(best.tried, 'link')} looked at:"
         f" {best.replicas_before:,} to {best.replicas_after:,} replicas cut off{delay}, summed over"
         " all failures and schemes."
     )

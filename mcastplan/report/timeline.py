@@ -29,6 +29,7 @@ from mcastplan.report.timeline_tables import (
 from mcastplan.units import counted, show_time
 
 _NAMED = 40  # clouds in one line
+_NOTES = "What the schemes did, and what their protection does not cover"
 
 
 def headline(result: Timeline) -> str:
@@ -137,11 +138,26 @@ def _missing_lines(result: Timeline) -> list[str]:
     return lines
 
 
+def _notes(result: Timeline) -> str:
+    lines = _note_lines(result)
+    if not lines:
+        return ""
+    return section(
+        "notes",
+        _NOTES,
+        "As each scheme says of itself; what is not covered waits for the routing protocol or the"
+        " controller.",
+        items(lines, "because"),
+    )
+
+
+def _note_lines(result: Timeline) -> list[str]:
+    return [
+        f"{words.title(row.name)}: {note}" for row in result.schemes for note in read.notes(row)
+    ]
+
+
 def _closing(result: Timeline) -> str:
-    notes = [f"{words.title(row.name)}: {note}" for row in result.schemes for note in row.notes]
-    parts = [items(result.assumptions)]
-    if notes:
-        parts += ["<h3>About single schemes</h3>", items(notes)]
     left_out = "".join(
         f"<dt>{esc(name)}<dd>{prose(about)}" for name, about in timeline_words.NOT_MODELLED
     )
@@ -154,7 +170,7 @@ def _closing(result: Timeline) -> str:
             "assumptions",
             "What these numbers take for granted",
             "This is a prediction, computed from stated timers; nothing here was measured.",
-            *parts,
+            items(result.assumptions),
         )
         + section("not-modelled", "What is left out", "", f"<dl>{left_out}</dl>")
         + section("words", "The words", "", f"<dl>{terms}</dl>")
@@ -164,6 +180,7 @@ def _closing(result: Timeline) -> str:
 CHAPTERS: tuple[Callable[[Timeline], str], ...] = (
     _answer,
     summary,
+    _notes,
     charts,
     outages,
     cold_starts,
@@ -179,6 +196,7 @@ def markdown(result: Timeline) -> str:
     lines += chapter("Who gets no packets any more", bullets(_missing_lines(result)))
     lines += chapter("The schemes side by side", table_lines(SUMMARY, summary_rows(result)))
     lines += chapter("What it costs the network meanwhile", table_lines(COST, cost_rows(result)))
+    lines += chapter(_NOTES, bullets(_note_lines(result)))
     worst = [(row, hit) for row in read.ranked(result) if (hit := read.worst(row))]
     lines += chapter(
         "What the longest outage waits for",
@@ -194,8 +212,6 @@ def markdown(result: Timeline) -> str:
     ended = loss_rows(result)
     if ended:
         lines += chapter("Where packets ended", table_lines(LOSSES, ended))
-    notes = [f"{words.title(row.name)}: {note}" for row in result.schemes for note in row.notes]
-    lines += chapter("About single schemes", bullets(notes))
     lines += chapter("What these numbers take for granted", bullets(result.assumptions))
     left_out = (f"{name}: {about}" for name, about in timeline_words.NOT_MODELLED)
     lines += chapter("What is left out", bullets(left_out))

@@ -134,6 +134,13 @@ def by_clouds(result: Timeline, pick: str) -> dict[str, list[str]]:
     return dict(sorted(found.items()))
 
 
+def notes(scheme: SchemeTimeline) -> list[str]:
+    """What it says of itself; a single transfer is not named again and again."""
+    if len(scheme.transfers) != 1:
+        return list(scheme.notes)
+    return [note.removeprefix(f"{scheme.transfers[0].name}: ") for note in scheme.notes]
+
+
 def lost_bytes(scheme: SchemeTimeline) -> float:
     return sum(each.lost_bytes for each in scheme.transfers)
 

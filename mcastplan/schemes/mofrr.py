@@ -10,10 +10,13 @@ modelled: detection by missing packets; a way to the source that a spare has to 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import msgspec
 
-from mcastplan.model.plan import Key
+from mcastplan.model.plan import Entry, Key
 from mcastplan.model.topology import Arc, Node
+from mcastplan.schemes.base import Igp
 from mcastplan.schemes.mroute import Tree
 from mcastplan.underlay.routes import IgpRoutes
 
@@ -88,3 +91,41 @@ def _upwards(tree: Tree, routes: IgpRoutes, node: Node) -> list[Node]:
     while (iif := tree.iif[way[-1]]) is not None:
         way.append(routes.graph.tail[iif])
     return way
+
+
+def uncovered(
+    igp: Igp, root: Node, entries: Mapping[Node, Entry], receivers: Iterable[Node]
+) -> tuple[int, dict[Node, str]]:
+    """(receivers whose primary way something fails on, those that no spare stream saves, and why).
+
+    Followed up the tree is each router's primary arc; where that fails, its spare. All that ever
+    fails counts as failed together.
+    """
+    found = {pe: _saved(igp, root, entries, pe) for pe in receivers}
+    hit = {pe: why for pe, why in found.items() if why is not None}
+    return len(hit), {pe: why for pe, why in hit.items() if why}
+
+
+def _saved(igp: Igp, root: Node, entries: Mapping[Node, Entry], pe: Node) -> str | None:
+    """None: nothing fails on the way down to ``pe``; "": a spare stream stands in; else why not."""
+    tail, names = igp.graph.tail, igp.graph.names
+    for node in (pe, root):
+        if igp.node_down(node):
+            return f"{names[node]} itself failed"
+    switched, node, seen = False, pe, set[Node]()
+    while node != root:
+        if node in seen:
+            return "its spare stream comes back to it"
+        seen.add(node)
+        arc = entries[node].iif
+        assert arc is not None  # the root alone has none
+        if arc in igp.down:
+            switched = True
+            spare = alternate(igp.before, node, root, arc ^ 1)
+            if spare is None:
+                return f"no second upstream neighbour at {names[node]}"
+            if spare in igp.down:
+                return f"the spare stream of {names[node]} fails too"
+            arc = spare ^ 1
+        node = tail[arc]
+    return "" if switched else None

@@ -91,9 +91,21 @@ class JoinPrune:
         for node in sorted(self._concerned(ends)):
             for heard in igp.own(node):
                 self._push(heard.at_s, _INTERFACE, partial(self._see, node, heard))
+            if node not in ends and self._keeps_rpf(node):
+                continue
             for update in igp.flips(node):
                 if update.cause.stage == "fib":
                     self._push(update.at_s, _FLIP, partial(self._flip, node, update))
+
+    def _keeps_rpf(self, node: Node) -> bool:
+        """Whether RPF' is the same in the end, where there is nothing in between: one link fails
+        for good. A spare may move all the same."""
+        igp = self._igp
+        if self._mofrr or len(igp.down) != 2 or igp.after.base is not igp.before:
+            return False
+        if any(len(spans) != 1 or spans[0][1] < math.inf for spans in igp.down.values()):
+            return False
+        return all(igp.after.stays(node, each.origin) for each in self.mroutes.demands)
 
     def _concerned(self, ends: set[Node]) -> set[Node]:
         """Routers next to a failure, and those with it on a shortest path to a source: whatever

@@ -20,7 +20,7 @@ from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Node
 from mcastplan.schemes.asm import SharedTree, Stage
 from mcastplan.schemes.base import Igp, Phase, one_flow
-from mcastplan.schemes.mofrr import Coverage, add_spares
+from mcastplan.schemes.mofrr import Coverage, add_spares, uncovered
 from mcastplan.schemes.mroute import MrouteTable, Tree, keys_of
 from mcastplan.schemes.pim_join import JoinPrune
 from mcastplan.schemes.receivers import grafted_s, joined_and_left
@@ -227,7 +227,8 @@ class PimSm:
             updates = machine.mroutes.updates[place]
             # Where nothing has moved a fresh tree is the old one.
             fresh = plan if demand == then and not updates else self.install(igp.after, then)
-            notes = _kept(then, machine.mroutes.entries[place], fresh, igp.graph.names)
+            notes = _saved(igp, demand, plan) if self._options.mofrr else ()
+            notes += _kept(then, machine.mroutes.entries[place], fresh, igp.graph.names)
             found.append(Transition(then, fresh, tuple(updates), notes))
         return found
 
@@ -246,6 +247,20 @@ def _covered(demand: Demand, found: Coverage, names: Sequence[str]) -> tuple[str
         meets = ", ".join(names[node] for node in found.meets)
         said.append(f"and the spare stream of {meets} passes the router it is to do without")
     return (" ".join(said),)
+
+
+def _saved(igp: Igp, demand: Demand, plan: ReplicationPlan) -> tuple[str, ...]:
+    """Of the receiving PEs behind the failure, those that a spare stream saves."""
+    entries = {node: entry for (node, _), entry in plan.entries.items()}
+    behind, bare = uncovered(igp, demand.origin, entries, demand.pes)
+    if not behind:
+        return ()
+    said = f"{demand.transfer}: MoFRR covers {behind - len(bare)} of"
+    said += f" {counted(behind, 'receiving PE')} behind the failure"
+    if bare:
+        names = igp.graph.names
+        said += "; not " + ", ".join(f"{names[pe]} ({why})" for pe, why in sorted(bare.items()))
+    return (said,)
 
 
 def _kept(

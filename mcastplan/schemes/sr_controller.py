@@ -109,7 +109,7 @@ class Controller:
         self._key = TreeKey("tree", plan.transfer, self._instance)
         self._held: dict[Node, Entry] = {node: entry for (node, _), entry in plan.entries.items()}
         self._updates: list[Update] = []
-        self._notes = _waiting(igp, plan)
+        self._notes = [*_waiting(igp, plan), *_kept(igp, plan)]
 
     def transition(self, after: Demand) -> Transition:
         """To the tree that is there in the end."""
@@ -250,6 +250,22 @@ def _waiting(igp: Igp, plan: ReplicationPlan) -> list[str]:
     return [
         f"{plan.transfer}: what is behind {', '.join(names)} waits for the controller: SIDs heal"
         " links, not replication nodes that fail"
+    ]
+
+
+def _kept(igp: Igp, plan: ReplicationPlan) -> list[str]:
+    """Replication nodes that restart: theirs is the one state here that is not lost by it."""
+    names = [
+        igp.graph.names[node]
+        for node in sorted({node for node, _ in plan.entries})
+        if any(up_s < math.inf for _, up_s in igp.node_down(node))
+    ]
+    if not names:
+        return []
+    verb = "keeps its" if len(names) == 1 else "keep their"
+    return [
+        f"{plan.transfer}: {', '.join(names)} {verb} segments over a restart (PIM and BIFT state"
+        " does not last)"
     ]
 
 

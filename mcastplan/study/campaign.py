@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 
 import msgspec
@@ -31,7 +32,8 @@ from mcastplan.model.transfer import Transfer
 from mcastplan.schemes.base import Scheme
 from mcastplan.study.churn import effective, receiver_sets
 from mcastplan.study.compare import assumptions, chosen_schemes, context_of
-from mcastplan.study.crossings import crossings, reasons
+from mcastplan.study.crossing_search import PARTS, WITHIN, search_grid
+from mcastplan.study.crossings import COMPARED, crossings, percent, reasons
 from mcastplan.units import BITS_PER_BYTE, show_time
 
 SCHEMA = "mcastplan.campaign/1"
@@ -87,23 +89,36 @@ def campaign(
             f"{demand.transfer} reaches {len(pool)} clouds and each push goes to {receivers}: there"
             " is nobody to replace them by; take a smaller share or another transfer"
         )
-    walks = [receiver_sets(pool, receivers, pushes, churn, seed) for churn in churns]
+    sets = cache(lambda churn: receiver_sets(pool, receivers, pushes, churn, seed))
+    grid = search_grid(churns, receivers)
     chosen = chosen_schemes(scenario)
-    rows = []
+    parts = len(chosen) + 1  # the last one narrows crossings down
+    rows, runners = [], {}
     for done, kind in enumerate(chosen):
-        tell(kind.name, done / len(chosen))
+        tell(kind.name, done / parts)
         try:
             runner = _Runner(context, kind(scenario, context.routes), place)
-            first, points = runner.first(walks[0][0]), []
-            for number, (churn, sets) in enumerate(zip(churns, walks, strict=True)):
-                tell(kind.name, (done + number / len(churns)) / len(chosen))
-                points.append(runner.point(churn, sets))
+            first, points = runner.first(sets(churns[0])[0]), {}
+            wanted = {*churns, *grid} if kind.name in COMPARED else set(churns)
+            for number, churn in enumerate(sorted(wanted)):
+                tell(kind.name, (done + number / len(wanted)) / parts)
+                points[churn] = runner.point(churn, sets(churn))
         except InfeasibleError as limit:
             rows.append(SchemeCampaign(kind.name, False, str(limit)))
             continue
-        rows.append(SchemeCampaign(kind.name, True, None, first, tuple(points)))
+        shown = tuple(points[churn] for churn in churns)
+        rows.append(SchemeCampaign(kind.name, True, None, first, shown))
+        runners[kind.name] = runner, points
+
+    def at(name: str, churn: float) -> ChurnPoint:
+        runner, points = runners[name]
+        if churn not in points:
+            points[churn] = runner.point(churn, sets(churn))
+        return points[churn]
+
+    tell("crossings", 1 - 1 / parts)
+    found = crossings(tuple(runners), grid, receivers, pushes, at)
     tell("done", 1.0)
-    found = crossings(rows)
     return Campaign(
         schema=SCHEMA,
         scenario=scenario.name,
@@ -117,6 +132,7 @@ def campaign(
         unreachable=demand.unreachable,
         limits=dict(limits or {}),
         schemes=tuple(rows),
+        searched=tuple(sorted({effective(sets(churn)) for churn in grid})),
         crossings=found,
         because=reasons(rows, found),
     )
@@ -140,6 +156,8 @@ def _assumptions(scenario: Scenario, demand: Demand) -> tuple[str, ...]:
         " stays as it was needs no set-up in any scheme",
         "a push finds the forwarding state that the push before has left, and the network at rest",
         "the announcement of a push is no signalling message: it is the same in every scheme",
+        f"crossings are looked for in {PARTS} equal parts of the range, and narrowed to"
+        f" {percent(WITHIN)} churn; two in one part are not seen",
         f"who sets up sooner hangs on stated guesses: a Join takes {show_time(timers.join_s)} a"
         f" hop, an overlay signal {show_time(timers.signal_s)}, leaf discovery"
         f" {show_time(timers.discovery_s)}, computing a tree {show_time(timers.compute_s)}",

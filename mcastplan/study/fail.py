@@ -43,7 +43,7 @@ def fail(
     return Timeline(
         schema=SCHEMA,
         scenario=scenario.name,
-        assumptions=(*assumptions(context), *_assumptions(scenario)),
+        assumptions=(*_lossy(assumptions(context)), *_assumptions(scenario)),
         failures=failure_rows(scenario, failures),
         preset=scenario.timers.preset,
         profile=scenario.transport.profile,
@@ -51,6 +51,11 @@ def fail(
         because=(*_too_late(rows, failures), *_because(rows)),
         network=network_of(scenario.topology),
     )
+
+
+def _lossy(said: Sequence[str]) -> list[str]:
+    """The assumptions of `compare`, but that nothing is lost."""
+    return [each.removesuffix("; no loss, no retransmission") for each in said]
 
 
 def _assumptions(scenario: Scenario) -> list[str]:
@@ -115,14 +120,22 @@ def _because(rows: Sequence[SchemeTimeline]) -> list[str]:
         said.append("no receiver stops receiving under any scheme")
     for row in alive:
         late = _delay_s(row)
-        lost = sum(each.lost_bytes for each in row.transfers)
+        lost, gone = _lost_bytes(row)
         if lost > 0 and late is not None:
             then = f"ready {show_time(late)} later" if late > SAME_S else "ready as soon"
+            never = f"; {show_size(gone)} more never arrive, where clouds are lost" if gone else ""
             said.append(
                 f"{row.name}: receivers miss {show_size(lost)} at first, and the last replica is"
-                f" {then}"
+                f" {then}{never}"
             )
     return said
+
+
+def _lost_bytes(row: SchemeTimeline) -> tuple[float, float]:
+    """Missed by clouds that get all in the end, and by those that never do."""
+    clouds = [cloud for each in row.transfers for cloud in each.clouds]
+    gone = sum(cloud.lost_bytes for cloud in clouds if cloud.transfer_s is None)
+    return sum(cloud.lost_bytes for cloud in clouds) - gone, gone
 
 
 def _stages(row: SchemeTimeline) -> list[tuple[str, float]]:

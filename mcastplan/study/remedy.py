@@ -1,9 +1,10 @@
 """The one link that, added or doubled, removes most harm.
 
-Tried: a twin for each link of the ten failures that hurt most (as long and as wide, in no
+Looked at: a twin for each link of the ten failures that hurt most (as long and as wide, in no
 shared-risk group), and for each of them the shortest new link from the side that is cut off to the
-rest. Each is judged by all the failures that do harm, evaluated again with it; what it changes for
-failures that do none is not counted, nor what it costs.
+rest. Those that leave more replicas without any path than another does are ruled out by that alone.
+The others are judged by all the failures that do harm, evaluated again; what a link changes
+for failures that do none is not counted, nor what it costs.
 """
 
 from __future__ import annotations

@@ -145,10 +145,10 @@ def _remedy(result: Sweep) -> list[str]:
     best = result.remedy
     if best is None:
         if result.complete and result.worst:
-            return ["no single link that was tried removes any of this harm"]
+            return ["no single link that was looked at removes any of this harm"]
         return []
     verb = "doubling" if best.kind == "doubled" else "a new link"
-    said = f"of {counted(best.tried, 'link')} tried, {verb} {best.a} - {best.b} helps most:"
+    said = f"of {counted(best.tried, 'link')} looked at, {verb} {best.a} - {best.b} helps most:"
     effects = []
     if best.replicas_before:
         effects.append(

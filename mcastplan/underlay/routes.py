@@ -68,13 +68,19 @@ class IgpRoutes:
         self._near: dict[tuple[Node, Node], tuple[Arc, ...] | None] = {}
         # Nodes whose distance differs from the base's: (root, False) from it, (dest, True) to it.
         self._grown: dict[tuple[Node, bool], Collection[Node]] = {}
+        self._moved: dict[Node, frozenset[Node]] = {}
+        self._stays: dict[tuple[Node, Node], bool] = {}
+        self._rest: IgpRoutes | None = None  # the last one made: a failure is asked about often
 
     def without(self, down: frozenset[Arc]) -> IgpRoutes:
         """The same network with these arcs down as well; repairs only what they cut, when asked."""
         if down <= self.down:
             return self
         base, down = self.base or self, self.down | down
-        return IgpRoutes(base.graph.without(down), self.ecmp, base, down)
+        rest = base._rest
+        if rest is None or rest.down != down:
+            rest = base._rest = IgpRoutes(base.graph.without(down), self.ecmp, base, down)
+        return rest
 
     def detour(self, node: Node, dest: Node) -> None:
         """No fast reroute here."""
@@ -149,24 +155,43 @@ class IgpRoutes:
         self._dist_from.setdefault(root, dist)
         return parent
 
-    def moved(self, dest: Node) -> Collection[Node]:
+    def moved(self, dest: Node) -> frozenset[Node]:
         """Nodes whose distance or choice towards ``dest`` is not the base's, from the repair."""
-        base = self.base
-        if base is None:
+        found = self._moved.get(dest)
+        if found is None:
+            found = self._moved[dest] = frozenset(() if self.base is None else self._move(dest))
+        return found
+
+    def _move(self, dest: Node) -> Collection[Node]:
+        assert self.base is not None
+        base, dist, graph = self.base, self.base.dist_to(dest), self.base.graph
+        tail, head = graph.tail, graph.head
+        on_the_way = [
+            (tail[arc], arc)
+            for arc in self.down
+            if dist[tail[arc]] - dist[head[arc]] == graph.metric[arc] and dist[head[arc]] >= 0
+        ]
+        if not on_the_way:
             return ()
-        dist, graph = base.dist_to(dest), base.graph
         grown = self._cut_off(dist, dest, towards=not self.graph.symmetric)
-        lost = [arc for v in grown for _, _, arc in graph.into[v]]
-        lost += self.down
+        for v in grown:
+            d = dist[v]
+            on_the_way += [(u, arc) for u, w, arc in graph.into[v] if dist[u] == d + w]
         moved = set(grown)
-        for arc in lost:
-            u, v = graph.tail[arc], graph.head[arc]
-            if u in moved or dist[u] - dist[v] != graph.metric[arc] or dist[v] < 0:
-                continue
+        for u, arc in on_the_way:
             # One of u's equal-cost arcs is gone, and another is left.
-            if self.ecmp == "hash" or base.next_arc(u, dest) == arc:
+            if u not in moved and (self.ecmp == "hash" or base.next_arc(u, dest) == arc):
                 moved.add(u)
         return moved
+
+    def stays(self, node: Node, dest: Node) -> bool:
+        """Whether all equal-cost arcs towards ``dest`` are the base's."""
+        found = self._stays.get((node, dest))
+        if found is None:
+            routes = self.base or self
+            found = list(routes.next_arcs(node, dest)) == list(self.next_arcs(node, dest))
+            self._stays[node, dest] = found
+        return found
 
     def next_arcs(self, node: Node, dest: Node) -> list[Arc]:
         dist = self.dist_to(dest)
@@ -278,7 +303,9 @@ def rerouted(before: IgpRoutes, after: IgpRoutes, dest: Node) -> frozenset[Node]
     masks cut; else by comparing all nodes.
     """
     if (before.base or before) is (after.base or after):
-        one, other = frozenset(before.moved(dest)), frozenset(after.moved(dest))
+        one, other = before.moved(dest), after.moved(dest)
+        if not one:
+            return other
         differ, unsure = one ^ other, one & other
     else:
         differ, unsure = frozenset(), frozenset(range(after.graph.size))

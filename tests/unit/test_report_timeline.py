@@ -345,7 +345,7 @@ def test_markdown_says_what_the_page_says() -> None:
 def test_one_screen(name: str, width: int) -> None:
     text = show_timeline(saved(name), "builtin:geant", Screen(width, False))
     lines = text.splitlines()
-    assert len(lines) <= 40
+    assert len(lines) <= 48
     assert max(map(len, lines)) <= max(width, 96 if name == "repaired" else 90)
     assert "\x1b" not in text
 
@@ -358,3 +358,31 @@ def test_the_screen_names_what_failed_what_it_waited_for_and_where_packets_ended
     assert "- sr-p2mp, zurich, 40.6 s: detection 40 s, flooding 21 ms, compute 500 ms" in text
     assert "- ingress-replication, zurich, 40.1 s: detection 40 s, throttle 50 ms" in text
     assert "- loop, ended at DE (TTL): every scheme" in text
+
+
+def test_no_reason_and_no_note_is_cut_off() -> None:
+    """Twenty sentences and two notes a scheme: the screen, the page and the Markdown have all."""
+    base = timelines.timeline()
+    schemes = tuple(
+        msgspec.structs.replace(each, notes=(f"push: {each.name} one", f"{each.name} two"))
+        for each in base.schemes
+    )
+    because = tuple(f"reason {number:02}" for number in range(20))
+    result = msgspec.structs.replace(base, schemes=schemes, because=because)
+    screen = show_timeline(result, "builtin:geant", Screen(120, False))
+    html, text = render_html(result), render_markdown(result)
+    for reason in because:
+        assert f"- {reason}\n" in screen and reason in html and reason in text
+    (notes,) = re.findall(r'<section id="notes">(.*?)</section>', html, re.DOTALL)
+    for each in schemes:
+        assert f"- {each.name}: {each.name} one; {each.name} two\n" in screen
+        assert f": {each.name} one<" in notes and f": {each.name} two<" in notes
+        assert f": {each.name} one\n" in text and f": {each.name} two\n" in text
+
+
+def test_two_transfers_keep_their_names_in_notes() -> None:
+    (each, *_) = timelines.timeline().schemes
+    twice = msgspec.structs.replace(each, transfers=each.transfers * 2, notes=("push: one",))
+    result = timelines.timeline((twice,))
+    screen = show_timeline(result, "builtin:geant", Screen(120, False))
+    assert f"- {each.name}: push: one\n" in screen

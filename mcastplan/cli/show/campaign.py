@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mcastplan.cli.show.page import Column, Page, some
-from mcastplan.model.campaign import Campaign, ChurnPoint, Crossing
-from mcastplan.study.crossings import MEASURES, PAIRS, percent, shown, verdict
+from mcastplan.model.campaign import Campaign, ChurnPoint
+from mcastplan.study.crossings import MEASURES, PAIRS, percent, shown, tried, verdict
 from mcastplan.units import counted, show_size, show_time
 
 NONE = "-"
@@ -28,7 +28,7 @@ def show_campaign(result: Campaign, page: Page) -> str:
         _point(page, result, number)
     if result.crossings:
         page.line()
-        _crossings(page, result.crossings)
+        _crossings(page, result)
     page.line()
     for sentence in result.because[: len(PAIRS)]:
         page.bullet(sentence)
@@ -78,9 +78,10 @@ def _cells(point: ChurnPoint, soonest_s: float) -> Sequence[str]:
     )
 
 
-def _crossings(page: Page, found: Sequence[Crossing]) -> None:
+def _crossings(page: Page, result: Campaign) -> None:
+    found = result.crossings
     pairs = [pair for pair in PAIRS if any(each.fixed == pair[0] for each in found)]
-    columns = [Column("which is better, by churn")]
+    columns = [Column(f"which is better,\n{tried(result.searched)}")]
     columns += [Column(f"{fixed} or {changing}", wrap=True) for fixed, changing in pairs]
     by = {(each.measure, each.fixed): each for each in found}
     rows = [

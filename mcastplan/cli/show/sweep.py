@@ -76,8 +76,8 @@ def _schemes(page: Page, result: Sweep) -> None:
 
 
 def _worst(page: Page, result: Sweep) -> None:
-    """The failures that hurt most: whom they cut off, and the delay under the best and the worst
-    scheme."""
+    """The failures that hurt most: whom they cut off, the delay under the best and the worst
+    scheme, and the longest outage under any."""
     if not result.worst:
         page.line(f"None of {sweep_words.failures(result, result.evaluated)} hurts anybody.")
         return
@@ -86,14 +86,17 @@ def _worst(page: Page, result: Sweep) -> None:
         Column("replicas\ncut off"),
         Column("least delay"),
         Column("most delay"),
-        Column("clouds cut off", wrap=True),
     ]
+    if result.transient:
+        columns.append(Column("longest outage"))
+    columns.append(Column("clouds cut off", wrap=True))
     rows = [
         [
             row.failure,
             f"{row.replicas_cut_off:,}",
             *_delays(row),
-            some(row.cut_off, _NAMES) or "none",
+            *([_outage(row)] if result.transient else []),
+            _cut_off(row),
         ]
         for row in result.worst[:_WORST]
     ]
@@ -107,3 +110,23 @@ def _delays(row: Harmful) -> list[str]:
         return [NONE, NONE]
     ends = (min(found, key=lambda item: item[0]), max(found, key=lambda item: item[0]))
     return [f"+{show_time(delay)} {name}" if delay else "none" for delay, name in ends]
+
+
+def _outage(row: Harmful) -> str:
+    """``657 ms sr-p2mp``; of schemes whose outages are known."""
+    found = [(each.outage_s, each.name) for each in row.schemes if each.outage_s is not None]
+    outage_s, name = max(found, key=lambda item: item[0], default=(None, ""))
+    if outage_s is None:
+        return NONE
+    return f"{show_time(outage_s)} {name}" if outage_s else "none"
+
+
+def _cut_off(row: Harmful) -> str:
+    """Clouds that no scheme reaches; then schemes that lose more than those."""
+    said = some(row.cut_off, _NAMES) or "none"
+    more = [
+        f"{each.name} {each.unreachable - len(row.cut_off):,}"
+        for each in row.schemes
+        if each.unreachable > len(row.cut_off)
+    ]
+    return f"{said}; more: {', '.join(more)}" if more else said

@@ -13,7 +13,6 @@ from mcastplan.units import counted, show_size, show_time
 NONE = "-"
 _MAX_LOSSES = 6  # kinds of losses before "and 4 more"
 _MAX_MISSING = 4  # lines about clouds that get nothing any more
-_MAX_REASONS = 6
 _DEAD = "sent into the dead link"
 
 
@@ -30,11 +29,7 @@ def show_timeline(result: Timeline, source: str, page: Page) -> str:
     page.line()
     _waits(page, result)
     _losses(page, result)
-    if result.because:
-        page.line()
-        page.heading("Why:")
-        for sentence in result.because[:_MAX_REASONS]:
-            page.bullet(sentence)
+    _why(page, result)
     page.line(
         f"More: --json FILE ({counted(len(result.assumptions), 'assumption')}, every router and"
         " cloud); --report DIR (timelines);"
@@ -143,6 +138,21 @@ def _wait(scheme: SchemeTimeline) -> str:
     name = read.label(scheme, worst.transfer, worst.cloud.name)
     stages = timeline_words.stage_line(worst.outage.stages) or "no stage known"
     return f"{scheme.name}, {name}, {show_time(worst.length_s or 0.0)}: {stages}"
+
+
+def _why(page: Page, result: Timeline) -> None:
+    """The answer in sentences, all of them, then what each scheme says of itself."""
+    if result.because:
+        page.line()
+        page.heading("Why:")
+        for sentence in result.because:
+            page.bullet(sentence)
+    said = [(row.name, notes) for row in result.schemes if (notes := read.notes(row))]
+    if said:
+        page.line()
+        page.heading("What the schemes did, and what their protection does not cover:")
+        for name, notes in said:
+            page.bullet(f"{name}: {'; '.join(notes)}")
 
 
 def _losses(page: Page, result: Timeline) -> None:
