@@ -1,4 +1,5 @@
-"""Every failure after convergence: against networkx, against ngraph, and how the cost grows.
+"""Every failure, after convergence (against networkx, against ngraph, and how the cost grows) and
+until then.
 
 ngraph (AGPL-3.0) is a dependency of this benchmark alone (``pip install '.[bench]'``); the product
 never imports it.
@@ -47,6 +48,12 @@ def every_link(question: Scenario) -> tuple[Base, list[Row]]:
     return base, [one(base, case) for case in cases_of(question.topology, "single-link")[1]]
 
 
+def every_outage(question: Scenario) -> list[Row]:
+    """The same with what happens until all has converged."""
+    base = prepare(question, transient=True)
+    return [one(base, case) for case in cases_of(question.topology, "single-link")[1]]
+
+
 def touching(rows: list[Row]) -> list[str]:
     return [row.failure for row in rows if any(each.touched for each in row.schemes)]
 
@@ -58,6 +65,13 @@ def measure(report: Report) -> None:
     touched = touching(rows)
     report.line(f"{len(rows):,} failures with completion", ours_s, 1, "s")
     report.note(f"{len(touched)} touch some scheme: {1e3 * ours_s / len(touched):.2f} ms each")
+    transient_s, outages = timed(lambda: every_outage(question), 1)
+    report.line("transients of all those failures and schemes", transient_s, 8, "s")
+    receivers = sum(bool(each.outage_sum_s) for row in outages for each in row.schemes)
+    report.note(
+        f"{receivers:,} times a scheme leaves somebody without packets for a while, after one"
+        f" of {len(touched)} failures; completion afterwards is in this time too"
+    )
     each_s, difference = _networkx(question, rows, touched)
     theirs_s, skipping_s = each_s * (len(rows) + 1), each_s * (len(touched) + 1)
     report.line("speed-up over networkx", theirs_s / ours_s, 25, "x", "at least")
@@ -180,11 +194,17 @@ def _ngraph(report: Report, question: Scenario, ours_s: float, failures: int) ->
     share = failures / NGRAPH_SAMPLED
     whole_s = timed(lambda: place(True), 3)[0] * share
     bare_s = timed(lambda: place(False), 3)[0] * share
-    report.line(what, whole_s / ours_s, 5, "x", "at least")
+    tunnels = msgspec.structs.replace(question, schemes=SchemeOptions(only=FOUR[:1]))
+    alone_s = timed(lambda: every_link(tunnels), 3)[0]
+    report.line(what, whole_s / alone_s, 5, "x", "at least")
     report.note(
         f"ngraph {whole_s:.1f} s: {CLOUDS} demands placed, and the links each of them uses, after"
         f" each of {failures:,} failures ({NGRAPH_SAMPLED} evaluated); {bare_s:.1f} s"
-        f" ({bare_s / ours_s:.1f} x) without those links, from which no load can be told"
+        f" ({bare_s / alone_s:.1f} x) without those links, from which no load can be told"
+    )
+    report.note(
+        f"ours {alone_s:.2f} s: {FOUR[0]} alone, a path to each PE, loads and completion, after"
+        f" each of them; ngraph against all four schemes of ours: {whole_s / ours_s:.1f} x"
     )
 
 
@@ -228,7 +248,7 @@ def _zoo(report: Report) -> None:
 
 
 def _curve(report: Report) -> None:
-    report.note(f"in nodes, {CLOUDS // 2} clouds:")
+    report.note(f"after convergence (no transients), {CLOUDS // 2} clouds:")
     report.note(
         f"  {'nodes':>6} {'links':>6} {'touch':>6} {'seconds':>8}  ms a failure that touches"
     )

@@ -62,9 +62,10 @@ def course(
     tcp: bool = False,
     count: int = 1,
     rtt_s: float = 0.0,
-    rates: Mapping[str, float] = {},
+    planned_weight: float = 1.0,
 ) -> Course:
-    """A multicast push to ``clouds``; or with ``tcp`` their pulls, all on the same pieces."""
+    """A multicast push to ``clouds``; or with ``tcp`` their pulls, all on the same pieces, whose
+    weights need not be those planned."""
     start = held[0].from_s
     transfer = Transfer(name, size_bytes, 1, "s", tuple(clouds), start_s=start)
     demand = Demand(name, 0, size_bytes, tuple((cloud, 1, count) for cloud in clouds), (1,))
@@ -74,6 +75,6 @@ def course(
         flows = [
             msgspec.structs.replace(flow, name=f"{name}/{each}", clouds=(each,)) for each in clouds
         ]
-    loads = [FlowLoad(each, {}, {FAST: 1.0}) for each in flows]
+    loads = [FlowLoad(each, {}, {FAST: planned_weight}) for each in flows]
     planned = Planned(transfer, demand, loads, 0.0, {})
-    return Course(planned, tuple(FlowCourse(each, held, rtt_s) for each in flows), tcp, rates)
+    return Course(planned, tuple(FlowCourse(each, held, rtt_s) for each in flows), tcp)

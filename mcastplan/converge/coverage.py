@@ -2,9 +2,10 @@
 
 It covers packets that routers forward by their FIB: pulls, tunnels, and replication segments up to
 the next SID. Looked at is, on each receiver's way before the first event, every stretch from one
-address to the next: its first failed arc, and what the router before that arc has in place. A
-backup that meets another failed arc saves nobody. Not looked at: the order of an episode's events
-(all that ever fails counts as failed together), and when the SPF's result replaces the backup.
+address to the next: its first failed arc, and where the backup of the router before that arc leads,
+past other routers that have lost links too and act alike. Not looked at: the order of an episode's
+events (all that ever fails counts as failed together), and when the SPF's result replaces the
+backup.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from mcastplan.model.plan import Demand, Packet, ReplicationPlan, Steer
+from mcastplan.converge.episode import Episode
+from mcastplan.model.plan import Demand, Key, Packet, ReplicationPlan, Steer
 from mcastplan.model.topology import Arc, Node
 from mcastplan.schemes.base import Igp, Scheme
-from mcastplan.underlay.protection import LocalRoutes, Protection, coverage, local_routes
+from mcastplan.underlay.protection import LocalRoutes, Protection, local_routes
 from mcastplan.units import counted
 
 _NAMED = 6  # of one reason
@@ -29,6 +31,14 @@ class Verdict(msgspec.Struct, frozen=True):
 
     plr: Node
     why: str
+
+
+def notes(episode: Episode, protection: Protection) -> tuple[str, ...]:
+    """What the scheme says of its transitions, then whom the underlay's own protection covers."""
+    said = [note for each in episode.transfers for note in each.transition.notes]
+    plans = [(each.demand, each.plan) for each in episode.transfers]
+    said += coverage_notes(episode.igp, episode.scheme, plans, protection)
+    return tuple(dict.fromkeys(said))
 
 
 def coverage_notes(
@@ -53,7 +63,7 @@ class _Coverage:
 
     def __init__(self, igp: Igp, protection: Protection) -> None:
         self._igp, self._protection = igp, protection
-        self._local: dict[tuple[Node, frozenset[Arc]], LocalRoutes] = {}
+        self._local: dict[Node, LocalRoutes] = {}
 
     def note(self, demand: Demand, plan: ReplicationPlan) -> str:
         """``push: LFA at DE covers 2 of 3 receivers behind the failure; not ams (no LFA at DE)``;
@@ -120,17 +130,33 @@ class _Coverage:
                 return f"{names[node]} itself failed"
         if first == steer.via:
             return f"pinned to the failed link at {names[plr]}"
-        own = max((o.down for o in igp.own(plr) if first in o.down), key=len, default=None)
-        if own is None:
-            return f"{names[plr]} never notices"
-        if coverage(igp.before, plr, own, (dest,), self._protection):
-            return f"no {_WORDS[self._protection]} at {names[plr]}"
-        if (plr, own) not in self._local:
-            self._local[plr, own] = local_routes(igp.before, plr, own, self._protection)
-        path = self._local[plr, own].path(plr, dest, steer.key)
-        if path is None or not igp.down.keys().isdisjoint(path):
-            return "its backup meets the failure too"
+        return self._onwards(plr, dest, steer.key)
+
+    def _onwards(self, plr: Node, dest: Node, key: Key) -> str:
+        """Router by router, each with what it has in place; why that does not lead to ``dest``."""
+        head, names = self._igp.graph.head, self._igp.graph.names
+        node, seen = plr, set[Node]()
+        while node != dest:
+            if node in seen:
+                return f"backups send it round in a circle at {names[node]}"
+            seen.add(node)
+            way = self._routes(node).way(node, dest, key)
+            if not way:
+                return f"no {_WORDS[self._protection]} at {names[node]}"
+            if not self._igp.down.keys().isdisjoint(way):
+                return "its backup meets the failure too"
+            node = head[way[-1]]
         return ""
+
+    def _routes(self, node: Node) -> LocalRoutes:
+        """With the most that the router has out of use at any one time."""
+        found = self._local.get(node)
+        if found is None:
+            igp = self._igp
+            own = max((each.down for each in igp.own(node)), key=len, default=frozenset[Arc]())
+            found = local_routes(igp.before, node, own, self._protection)
+            self._local[node] = found
+        return found
 
 
 def _worse(one: Verdict | None, other: Verdict) -> Verdict:

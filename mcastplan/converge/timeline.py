@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mcastplan.converge.courses import Course, Delivery, FlowCourse, Piece
-from mcastplan.converge.coverage import coverage_notes
+from mcastplan.converge.coverage import notes
 from mcastplan.converge.episode import Carried, Episode, play
 from mcastplan.converge.losses import Place, ended, losses
 from mcastplan.converge.outages import Gap
@@ -88,15 +88,8 @@ def scheme_timeline(context: Context, kind: type[Scheme], igp: Igp) -> SchemeTim
         transfers=transfers,
         routers=routers(igp.graph, episode.updates),
         losses=tuple(_losses(context, episode)),
-        notes=_notes(context, installed, igp, episode),
+        notes=notes(episode, scenario.protection),
     )
-
-
-def _notes(context: Context, installed: Installed, igp: Igp, episode: Episode) -> tuple[str, ...]:
-    """What the scheme says of its transitions, then whom the underlay's own protection covers."""
-    said = [note for each in episode.transfers for note in each.transition.notes]
-    said += coverage_notes(igp, installed.scheme, installed.plans, context.scenario.protection)
-    return tuple(dict.fromkeys(said))
 
 
 def _courses(context: Context, installed: Installed, episode: Episode | None) -> list[Course]:

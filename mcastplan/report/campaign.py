@@ -41,8 +41,9 @@ def headline(result: Campaign) -> str:
     if not ready:
         return "There are no two schemes here to set against each other."
     soonest = min((row.points[-1].ready_s for row in result.schemes if row.points), default=0.0)
+    most = " at most" if len(result.searched) > 1 else ""
     said = [
-        f"{words.title(each.fixed)} and {words.title(each.changing)} differ by at most"
+        f"{words.title(each.fixed)} and {words.title(each.changing)} differ by{most}"
         f" {show_time(each.most)}{_who(each)}"
         for each in ready
     ]

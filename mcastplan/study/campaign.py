@@ -32,7 +32,7 @@ from mcastplan.model.transfer import Transfer
 from mcastplan.schemes.base import Scheme
 from mcastplan.study.churn import effective, receiver_sets
 from mcastplan.study.compare import assumptions, chosen_schemes, context_of
-from mcastplan.study.crossing_search import PARTS, WITHIN, search_grid
+from mcastplan.study.crossing_search import WITHIN, search_grid
 from mcastplan.study.crossings import COMPARED, crossings, percent, reasons
 from mcastplan.units import BITS_PER_BYTE, show_time
 
@@ -156,8 +156,8 @@ def _assumptions(scenario: Scenario, demand: Demand) -> tuple[str, ...]:
         " stays as it was needs no set-up in any scheme",
         "a push finds the forwarding state that the push before has left, and the network at rest",
         "the announcement of a push is no signalling message: it is the same in every scheme",
-        f"crossings are looked for in {PARTS} equal parts of the range, and narrowed to"
-        f" {percent(WITHIN)} churn; two in one part are not seen",
+        f"crossings are narrowed to {percent(WITHIN)} churn from fixed churns, between which one is"
+        " seen at most; other pushes or another seed may move them by some points",
         f"who sets up sooner hangs on stated guesses: a Join takes {show_time(timers.join_s)} a"
         f" hop, an overlay signal {show_time(timers.signal_s)}, leaf discovery"
         f" {show_time(timers.discovery_s)}, computing a tree {show_time(timers.compute_s)}",

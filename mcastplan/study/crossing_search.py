@@ -8,12 +8,13 @@ Not found: two changes of sign between the same two churns of the grid.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from mcastplan.errors import InfeasibleError
 
-PARTS = 10  # of the range that was asked for
+TENTHS = 10  # the grid: the same churns for any range that is wide enough
 WITHIN = 0.005  # of churn: as close as a crossing is narrowed down
 _SPLIT = 1e-6  # closer churns replace the same receivers but for what the pool limits
 
@@ -22,14 +23,19 @@ Difference = Callable[[float], tuple[float, float]]
 
 
 def search_grid(churns: Sequence[float], receivers: int) -> tuple[float, ...]:
-    """The churns that are always tried between the least and the greatest of ``churns``: `PARTS`
-    equal steps, but below one receiver a push only the least and that one receiver."""
+    """The churns that are always tried from the least to the greatest of ``churns``: these two and
+    the tenths between, halved while the range is narrow. Below one receiver a push only the least
+    and that one receiver, which is tried even if the range ends before."""
     low, high = min(churns), max(churns)
     if low == high:
         return (low,)
-    even = tuple(low + (high - low) * part / PARTS for part in range(PARTS + 1))
+    parts = TENTHS
+    while (high - low) * parts < 2 and parts * WITHIN < 1:
+        parts *= 2
+    inside = (part / parts for part in range(math.ceil(low * parts), math.ceil(high * parts)))
     one = 1 / receivers
-    return even if low >= one else (low, one, *(churn for churn in even if churn > one))
+    start = (low, one) if low < one else (low,)
+    return (*start, *(churn for churn in (*inside, high) if churn > start[-1]))
 
 
 def sign_changes(

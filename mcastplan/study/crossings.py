@@ -202,26 +202,27 @@ def _verdict(ready: Crossing, trees: Sequence[ChurnPoint], bits: Sequence[ChurnP
     a, b = max(zip(trees, bits, strict=True), key=lambda pair: pair[0].effective)
     setup, rest = a.setup_s - b.setup_s, (a.ready_s - a.setup_s) - (b.ready_s - b.setup_s)
     fixed, changing = ready.fixed, ready.changing
+    where = " at every churn tried" if len(trees) > 1 else ""
     return (
-        f"{_first(ready)}: at {percent(a.effective)} {fixed} takes {_more(setup)} to set up than"
-        f" {changing} and {_more(rest)} from its first byte to ready; the"
+        f"{_first(ready, where)}: at {percent(a.effective)} {fixed} takes {_more(setup)} to set up"
+        f" than {changing} and {_more(rest)} from its first byte to ready; the"
         f" {show_time(abs(setup + rest))} between them is"
         f" {100 * abs(setup + rest) / b.ready_s:.2g} % of {show_time(b.ready_s)}"
     )
 
 
-def _first(ready: Crossing) -> str:
+def _first(ready: Crossing, where: str) -> str:
     """Who is ready first, and at which churn."""
     below, above = sides(ready)
     if ready.churn is None:
         if ready.always is None:
-            return f"at every churn tried {ready.fixed} and {ready.changing} are ready together"
+            return f"{ready.fixed} and {ready.changing} are ready together{where}"
         other = ready.changing if ready.always == ready.fixed else ready.fixed
-        return f"{ready.always} is ready before {other} at every churn tried"
+        return f"{ready.always} is ready before {other}{where}"
     if ready.at_once:
         return f"{above} is ready first {AT_ONCE}, {below} while they stay{again(ready)}"
-    where = place(ready.churn)
-    return f"{below} is ready first below {where} churn, {above} above it{again(ready)}"
+    churn = place(ready.churn)
+    return f"{below} is ready first below {churn} churn, {above} above it{again(ready)}"
 
 
 def _more(seconds: float) -> str:

@@ -15,7 +15,7 @@ alternates and its stub links, micro-loop avoidance when the SPF result replaces
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from mcastplan.model.plan import Key
@@ -30,24 +30,6 @@ def local_routes(
 ) -> LocalRoutes:
     """How ``node`` forwards by ``routes`` without ``own_down``: arcs out of it, and back."""
     return LocalRoutes(routes, node, own_down, protection)
-
-
-def coverage(
-    routes: IgpRoutes,
-    node: Node,
-    own_down: frozenset[Arc],
-    dests: Iterable[Node],
-    protection: Protection,
-) -> tuple[Node, ...]:
-    """Those of ``dests`` that ``node`` could reach and has no next hop or tunnel for now."""
-    local = local_routes(routes, node, own_down, protection)
-    return tuple(
-        dest
-        for dest in dests
-        if routes.next_arcs(node, dest)
-        and not local.next_arcs(node, dest)
-        and not local.detour(node, dest)
-    )
 
 
 def _installed(routes: IgpRoutes, node: Node, dest: Node) -> list[Arc]:
@@ -98,12 +80,16 @@ class LocalRoutes:
         backup = self._backup(dest, before)
         return backup if len(backup) > 1 else None
 
+    def way(self, node: Node, dest: Node, key: Key = None) -> tuple[Arc, ...]:
+        """The next arc, or the tunnel in its place; () where ``node`` has neither for now."""
+        arc = self.next_arc(node, dest, key)
+        return (self.detour(node, dest) or ()) if arc is None else (arc,)
+
     def path(self, source: Node, dest: Node, key: Key = None) -> tuple[Arc, ...] | None:
         arcs: list[Arc] = []
         node = source
         while node != dest:
-            arc = self.next_arc(node, dest, key)
-            way = self.detour(node, dest) if arc is None else (arc,)
+            way = self.way(node, dest, key)
             if not way:
                 return None
             arcs += way

@@ -7,9 +7,9 @@ subtree as it is, entered at whichever of its nodes is cheapest to feed. Both se
 of what is cut off and until the first way into the tree, and from there on out of what was just
 joined, so that time goes with the cut-off part and not with the network.
 
-The first way takes a search for nearly every receiver, so it is tried for up to `MOST_ALONE` of them
-alone: only then is the cost never above that of plain regrowth. With more, plain regrowth saved at
-most 0.7 % of the tree on the networks of `benchmarks`.
+The first way takes a search for nearly every receiver, so it is tried only where at most
+`MOST_ALONE` of them are cut off: there the cost is never above that of plain regrowth. With more,
+plain regrowth would have saved at most 0.7 % of the tree on the networks of `benchmarks`.
 
 Not done: exchanges in what stays. So the cost may lie well above a tree grown afresh.
 """

@@ -108,10 +108,10 @@ class Simulation:
 def test_packets_sent_one_by_one_agree(
     packets: int, out: Spans, evict_after: float, uftp: bool
 ) -> None:
-    """UFTP's status round trip is one tick; 95 % of the rate given here are the rate of the arc."""
+    """UFTP's status round trip is one tick; 95 % of the planned rate are that of the arc."""
     exact = Simulation(packets, out, int(uftp), evict_after)
     held = pieces(seconds(out))
-    one = course(packets * PACKET, CLOUDS, held, rates={"push": RATE_BPS / 19 * 20})
+    one = course(packets * PACKET, CLOUDS, held, planned_weight=0.95)
     transport = Transport("uftp" if uftp else "nack-ideal", evict_after * TICK_S)
     (found,) = transmit(EXACT, [one], transport, TIMERS)
     assert found.sent_bytes == exact.sent * PACKET

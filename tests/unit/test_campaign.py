@@ -15,8 +15,11 @@ compute 500 ms, program 50 ms, signal 100 ms, write 0.15 ms.
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -25,7 +28,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mcastplan.errors import UsageError
-from mcastplan.model.campaign import Campaign, ChurnPoint, ReceiverChange, SchemeCampaign
+from mcastplan.model.campaign import Campaign, ChurnPoint, Crossing, ReceiverChange
 from mcastplan.model.scenario import PimOptions, Scenario, SchemeOptions, SrP2mpOptions
 from mcastplan.model.transfer import Background
 from mcastplan.report.json import render
@@ -33,7 +36,8 @@ from mcastplan.schemes import SCHEMES
 from mcastplan.study.campaign import campaign
 from mcastplan.study.churn import effective, receiver_sets
 from mcastplan.study.compare import compare, context_of
-from mcastplan.study.crossings import crossings
+from mcastplan.study.crossing_search import WITHIN, search_grid
+from mcastplan.study.crossings import crossings, verdict
 from tests.networks import link, network, push, topologies
 
 MS = 1e-3
@@ -279,40 +283,127 @@ def test_a_state_limit_counts_both_instances() -> None:
     assert not rows["sr-p2mp"].feasible
 
 
-def curve(name: str, *setup_s: float) -> SchemeCampaign:
-    """A scheme whose set-up takes these times at equal steps of churn; all else is 1."""
-    last = len(setup_s) - 1
-    return SchemeCampaign(
-        name,
-        True,
-        None,
-        None,
-        tuple(
-            ChurnPoint(step / last, step / last, seconds, 1, 1, 1, 1, 1, 1, 1)
-            for step, seconds in enumerate(setup_s)
-        ),
-    )
+Curve = Callable[[float], float]
+
+
+def crossing_of(
+    trees: Curve, bits: Curve, churns: tuple[float, ...] = (0.0, 1.0), receivers: int = 1000
+) -> Crossing:
+    """That of two schemes whose set-up takes these times; all else is 1."""
+    both = {"pim-sm": trees, "bier": bits}
+
+    def at(name: str, churn: float) -> ChurnPoint:
+        return ChurnPoint(churn, churn, both[name](churn), 1, 1, 1, 1, 1, 1, 1)
+
+    grid = search_grid(churns, receivers)
+    found = crossings(("pim-sm", "bier"), grid, receivers, 100, at)
+    return next(each for each in found if each.measure == "setup_s")
+
+
+def flat(churn: float) -> float:
+    return 1.0
 
 
 @pytest.mark.parametrize(
-    ("trees", "churn", "below", "always"),
+    ("trees", "churn", "below", "always", "most"),
     [
-        # 0, 0.5, 2 against 1: from 0.5 below to 1 above between churn 0.5 and 1, at a third.
-        ((0.0, 0.5, 2.0), 0.5 + 0.5 / 3, "pim-sm", None),
-        ((2.0, 1.0, 0.0), 0.5, "bier", None),  # equal right there
-        ((1.0, 2.0, 3.0), None, None, "bier"),  # equal at first, never better
-        ((0.5, 0.5, 0.5), None, None, "pim-sm"),
-        ((1.0, 1.0, 1.0), None, None, None),
+        (lambda churn: churn**2 * 4, 0.5, "pim-sm", None, 3),  # 1 at a half
+        (lambda churn: 2 - 2 * churn, 0.5, "bier", None, 1),  # equal right there
+        (lambda churn: 2 * math.sqrt(churn), 0.25, "pim-sm", None, 1),
+        (lambda churn: 1 + churn, None, None, "bier", 1),  # equal at first, never better
+        (lambda churn: 0.5, None, None, "pim-sm", 0.5),
+        (flat, None, None, None, 0),
     ],
 )
 def test_crossing(
-    trees: tuple[float, ...], churn: float | None, below: str | None, always: str | None
+    trees: Curve, churn: float | None, below: str | None, always: str | None, most: float
 ) -> None:
-    found = crossings([curve("pim-sm", *trees), curve("bier", 1.0, 1.0, 1.0)])
-    setup = next(each for each in found if each.measure == "setup_s")
-    assert (setup.below, setup.always) == (below, always)
-    assert setup.churn == (None if churn is None else pytest.approx(churn))
-    assert setup.most == max(abs(value - 1) for value in trees)
+    found = crossing_of(trees, flat)
+    assert (found.below, found.always, found.at_once) == (below, always, False)
+    assert found.churn == (None if churn is None else pytest.approx(churn, abs=WITHIN))
+    assert found.most == pytest.approx(most)
+    if churn is None:
+        assert verdict(found) == (always or "equal")
+
+
+@given(st.floats(0.002, 0.998), st.floats(0, 0.9), st.floats(0.01, 1))
+def test_a_crossing_is_found_in_any_range_around_it(where: float, low: float, wide: float) -> None:
+    """A parabola through 1 at ``where``: what is found lies as near as is promised."""
+    high = min(1.0, low + wide)
+    found = crossing_of(lambda churn: (churn / where) ** 2, flat, (low, high))
+    if low + WITHIN < where < high - WITHIN:
+        assert found.churn == pytest.approx(where, abs=WITHIN)
+    elif not low <= where <= high:
+        assert found.always == ("pim-sm" if where > high else "bier")
+
+
+def bend(churn: float) -> float:
+    """Four receivers: up to one a push a straight line to 1, flat from there."""
+    return min(1.0, 4 * churn)
+
+
+@pytest.mark.parametrize("churns", [(0.0, 1.0), (0.0, 0.5), (0.0, 0.1)])
+def test_below_one_receiver_a_push(churns: tuple[float, ...]) -> None:
+    """0.6 is passed at 0.6 of the way to one receiver of four, whatever the range; nothing is tried
+    between none and one."""
+    seen = set()
+
+    def trees(churn: float) -> float:
+        seen.add(churn)
+        return bend(churn)
+
+    found = crossing_of(trees, lambda churn: 0.6, churns, receivers=4)
+    assert sorted(seen)[:2] == [0, 0.25]
+    assert found.churn == pytest.approx(0.15)
+    assert found.at_once
+    assert verdict(found) == "bier as soon as receivers change, else pim-sm"
+    assert "%" not in found.sentence.split(";")[0]
+
+
+def test_curves_that_cross_again() -> None:
+    """(c - 0.23) (c - 0.61) (c - 0.87): three times."""
+    found = crossing_of(lambda c: 1 + (c - 0.23) * (c - 0.61) * (c - 0.87), flat)
+    assert (found.churn, *found.again) == pytest.approx((0.23, 0.61, 0.87), abs=WITHIN)
+    assert verdict(found) == (
+        "pim-sm below 23 %, bier above, pim-sm again from 61 %, bier again from 87 %"
+    )
+
+
+def near_and_far() -> Scenario:
+    """A hub S with twelve clouds one hop away and four at the ends of 20 hops. Joins of 10 ms a hop
+    take longer than BIER's signal only where one of the four is new: the more receivers change, the
+    more often."""
+    links = [link("S", f"N{number}") for number in range(12)]
+    for far in "ABCD":
+        chain = ["S", *(f"{far}{hop:02}" for hop in range(20))]
+        links += [link(a, b) for a, b in pairwise(chain)]
+    ends = (*(f"N{number}" for number in range(12)), *(f"{far}19" for far in "ABCD"))
+    return push(network(*links), "S", ends)
+
+
+def test_the_steps_do_not_matter() -> None:
+    """Points on the search's own churns or beside them: every crossing is the very same."""
+    scenario = near_and_far()
+    one, two, three = (
+        run(scenario, pushes=40, churns=[step / last for step in range(last + 1)])
+        for last in (2, 7, 10)
+    )
+    assert one.crossings == two.crossings == three.crossings
+    assert one.searched == two.searched == three.searched
+    (setup,) = (
+        each for each in one.crossings if (each.measure, each.fixed) == ("setup_s", "pim-sm")
+    )
+    assert setup.below == "pim-sm"
+    assert setup.churn is not None
+    assert not setup.at_once
+
+
+def test_one_churn_promises_nothing_beyond_it() -> None:
+    result = run(churns=[0.5])
+    assert result.searched == (0.5,)
+    said = " ".join(each.sentence for each in result.crossings)
+    assert "at the one churn tried" in said
+    assert "every churn" not in said
 
 
 def test_what_cannot_be_asked() -> None:

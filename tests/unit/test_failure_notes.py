@@ -6,6 +6,9 @@ first news. So somebody covered is back long before 50 ms, and nobody else is.
 
 from __future__ import annotations
 
+import re
+
+import msgspec
 import pytest
 
 from mcastplan.converge.coverage import coverage_notes
@@ -14,6 +17,7 @@ from mcastplan.evaluate.scheme import install
 from mcastplan.model.failure import Failure
 from mcastplan.model.scenario import PimOptions, Scenario, SchemeOptions, SrP2mpOptions
 from mcastplan.model.timeline import SchemeTimeline, Timeline
+from mcastplan.scenario import load_scenario
 from mcastplan.schemes import SCHEMES
 from mcastplan.study.compare import context_of
 from mcastplan.study.fail import fail
@@ -21,6 +25,7 @@ from mcastplan.units import show_size
 from tests.networks import link, network, push
 
 MS = 1e-3
+FIB = ("unicast", "ingress-replication", "sr-p2mp")
 
 
 def row(result: Timeline, name: str) -> SchemeTimeline:
@@ -79,7 +84,8 @@ def test_a_failed_receiver_and_a_backup_that_meets_the_failure() -> None:
     both = [Failure(1.0, nodes=("b",)), Failure(1.0, ("c--d",))]
     alone = row(fail(ring("ti-lfa"), both[:1]), "unicast")
     assert alone.notes == (
-        "push: TI-LFA at a covers 1 of 2 receivers behind the failure; not c000-b (b itself failed)",
+        "push: TI-LFA at a covers 1 of 2 receivers behind the failure; not c000-b (b"
+        " itself failed)",
     )
     assert quick(alone) == {"c001-c"}
     doubled = row(fail(ring("ti-lfa"), both), "unicast")
@@ -106,6 +112,30 @@ def test_nobody_behind_the_failure_no_word() -> None:
     result = fail(ring("lfa"), [Failure(1.0, ("c--d",))])
     for name in ("unicast", "ingress-replication"):
         assert row(result, name).notes == ()
+
+
+@pytest.mark.parametrize("protection", ["lfa", "ti-lfa"])
+def test_the_notes_agree_with_the_packets(protection: str) -> None:
+    """Every link and every router but the origin's, of GEANT: who is said to be covered is back
+    before an SPF could start, and nobody else is."""
+    calm = load_scenario("builtin:geant")
+    options = msgspec.structs.replace(calm.schemes, pim_sm=PimOptions(mofrr=True))
+    scenario = msgspec.structs.replace(calm, protection=protection, schemes=options)
+    cases = [Failure(10.0, (each.id,)) for each in scenario.topology.links]
+    nodes = [each.name for each in scenario.topology.nodes if each.name != "DE"]
+    cases += [Failure(10.0, nodes=(name,)) for name in nodes]
+    said = 0
+    for failure in cases:
+        result = fail(scenario, [failure])
+        for name in (*FIB, "pim-sm"):
+            found = row(result, name)
+            covers = [n for note in found.notes for n in re.findall(r"covers (\d+) of (\d+)", note)]
+            covered, behind = map(int, covers[0]) if covers else (0, 0)
+            (push,) = found.transfers
+            hit = {cloud.name for cloud in push.clouds if cloud.outages}
+            assert len(hit - quick(found)) == behind - covered, (failure, name, found.notes)
+            said += behind
+    assert said > 100
 
 
 #   s - b - d - e     d's primary way is over b, the smaller name; c offers it another as short
@@ -136,6 +166,20 @@ DIAMOND = network(
             set(),
         ),
         ("c--s", "", set()),
+        # d's spare comes over c, which has lost its own upstream and has no other; b is served.
+        (
+            "b--d c--s",
+            "MoFRR covers 0 of 2 receiving PEs behind the failure; not d (no second upstream"
+            " neighbour at c), e (no second upstream neighbour at c)",
+            set(),
+        ),
+        # Here the spare's way is whole: that b gets nothing is no matter to d.
+        (
+            "b--d b--s",
+            "MoFRR covers 2 of 3 receiving PEs behind the failure; not b (no second upstream"
+            " neighbour at b)",
+            {"c001-d", "c002-e"},
+        ),
     ],
 )
 def test_mofrr_saves_whom_a_router_beside_the_failure_can(
@@ -143,7 +187,7 @@ def test_mofrr_saves_whom_a_router_beside_the_failure_can(
 ) -> None:
     options = SchemeOptions(pim_sm=PimOptions(mofrr=True))
     scenario = push(DIAMOND, "s", ("b", "d", "e"), schemes=options)
-    found = row(fail(scenario, [Failure(1.0, (failed,))]), "pim-sm")
+    found = row(fail(scenario, [Failure(1.0, tuple(failed.split()))]), "pim-sm")
     covers = [note for note in found.notes if "MoFRR" in note]
     assert covers == ([f"push: {said}"] if said else [])
     assert quick(found) == saved
@@ -193,7 +237,8 @@ def test_bytes_of_a_cloud_cut_off_are_not_missed_at_first() -> None:
 
 
 def test_a_hashed_pull_is_behind_the_way_that_it_takes() -> None:
-    """One pull of c's. Under hashing a has both ways to c installed, and keeps the other one when its own fails."""
+    """One pull of c's. Under hashing a has both ways to c installed, and keeps the other one when
+    its own fails."""
     said = set()
     for failed in ("a--b", "a--d"):
         scenario = push(RING, "a", ("c",), protection="lfa", ecmp="hash")

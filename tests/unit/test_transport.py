@@ -175,8 +175,8 @@ def test_a_cut_does_not_make_the_sender_faster(cut: Mapping[int, float]) -> None
 
 def test_a_cut_before_the_first_byte_leaves_the_planned_rate() -> None:
     held = pieces({"x": [(0, 10)]}, ((-math.inf, {}), (10, {FAST: 1.0})))
-    (found,) = sent(course(100 * GB, ("x",), held, rates={"push": 4e9}))
-    assert only(found).lost_bytes == 5 * GB  # 10 s at the 4 Gb/s given
+    (found,) = sent(course(100 * GB, ("x",), held, planned_weight=2.0))
+    assert only(found).lost_bytes == 5 * GB  # 10 s at 4 Gb/s: two bytes a byte
     (found,) = sent(course(100 * GB, ("x",), held))
     assert only(found).lost_bytes == 10 * GB  # 10 s at what its loads get
 
