@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +23,7 @@ def _keep(function: Callable[[Any], Any]) -> None:
     global _call
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _call = function
+    gc.freeze()  # what every task needs is no garbage: not looked at again and again
 
 
 def _one(item: Any) -> Any:
@@ -34,6 +36,7 @@ def parallel_map(workers: int) -> Callable[[Callable[[T], R], Sequence[T]], Iter
 
     def mapped(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         if workers == 1 or len(items) < 2:
+            gc.freeze()
             yield from map(function, items)
             return
         chunk = max(1, min(LONGEST_CHUNK, len(items) // (workers * CHUNKS)))

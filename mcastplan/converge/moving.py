@@ -133,6 +133,7 @@ class Forwarding:
                 self._updates.setdefault(update.node, []).append(update)
         self._courses: dict[tuple[Node, Key], _Course] = {}
         self.choices = Choices(igp)
+        self._steady: dict[str, list[tuple[Node, Packet]]] = {}  # what is imposed at first, by flow
         self._hops: dict[tuple[Node, Arc | None, Hashable], _Hops] = {}
 
     def hop(
@@ -188,7 +189,11 @@ class Forwarding:
     ) -> tuple[list[tuple[Node, Packet]], float, Cause | None]:
         """What enters the network for a packet of ``flow`` at ``at_s``, until when, and what ends
         that."""
-        found = [start for key in flow.keys for start in self._plan.imposed_by_key.get(key, ())]
+        found = self._steady.get(flow.name)
+        if found is None:
+            imposed = self._plan.imposed_by_key
+            found = [start for key in flow.keys for start in imposed.get(key, ())]
+            self._steady[flow.name] = found
         for update in self._imposed:
             assert update.impose is not None
             if at_s + INSTANT_S < update.at_s:
