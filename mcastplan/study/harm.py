@@ -69,6 +69,11 @@ def harms(verdict: Verdict, cases: Sequence[Case], rows: Sequence[Row]) -> list[
     return [harm(verdict, case, row) for case, row in zip(cases, rows, strict=True)]
 
 
+def clouds_of(unreachable: Sequence[str]) -> set[str]:
+    """The clouds, each once, whatever the transfers that do not reach them (``push/ams``)."""
+    return {name.rpartition("/")[2] for name in unreachable}
+
+
 def harm(verdict: Verdict, case: Case, row: Row) -> Harm:
     # With one more link a scheme may become feasible that is not judged here.
     schemes = [each for each in row.schemes if each.name in verdict.before]
@@ -81,7 +86,7 @@ def harm(verdict: Verdict, case: Case, row: Row) -> Harm:
         case,
         row,
         everywhere,
-        sum(cloud[name.rpartition("/")[2]].replicas for name in everywhere),
+        sum(cloud[name].replicas for name in clouds_of(everywhere)),
         sum(len(each.unreachable) for each in schemes),
         math.fsum(later_s(verdict.before[each.name], each) for each in schemes),
         math.fsum(each.outage_sum_s or 0.0 for each in schemes),

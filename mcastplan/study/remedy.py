@@ -213,7 +213,7 @@ def _still_cut_off(verdict: Verdict, each: Harm, link: Link) -> int:
     a, b = graph.index[link.a], graph.index[link.b]
     joins = a not in dead and b not in dead
     several = len(context.demands) > 1
-    number = 0
+    lost: set[str] = set()
     for demand in context.demands:
         wanted = {context.pe(name): 0 for name, _, _ in demand.clouds}
         seen = set() if demand.origin in dead else {demand.origin}
@@ -231,5 +231,5 @@ def _still_cut_off(verdict: Verdict, each: Harm, link: Link) -> int:
             transfer, _, cloud = name.rpartition("/")
             pe = context.pe(cloud)
             if (not several or transfer == demand.transfer) and pe in wanted and pe not in seen:
-                number += scenario.cloud[cloud].replicas
-    return number
+                lost.add(cloud)
+    return sum(scenario.cloud[cloud].replicas for cloud in lost)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mcastplan.model.sweep import Distribution, Row, SchemeRow, SchemeSweep, Sweep
-from mcastplan.study.harm import LATER
+from mcastplan.study.harm import LATER, clouds_of
 from mcastplan.units import counted, show_time
 
 WHAT = {
@@ -59,7 +59,7 @@ def _never(result: Sweep, rows: Sequence[Row]) -> str:
         )
     named = [each for each in result.worst if each.cut_off][:NAMED]
     listed = "; ".join(
-        f"{each.failure} ({counted(len(each.cut_off), 'cloud')},"
+        f"{each.failure} ({counted(len(clouds_of(each.cut_off)), 'cloud')},"
         f" {counted(each.replicas_cut_off, 'replica')})"
         for each in named
     )
