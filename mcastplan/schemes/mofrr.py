@@ -112,11 +112,13 @@ def _saved(igp: Igp, root: Node, entries: Mapping[Node, Entry], pe: Node) -> str
     for node in (pe, root):
         if igp.node_down(node):
             return f"{names[node]} itself failed"
-    switched, node, seen = False, pe, set[Node]()
+    switched, below, node, seen = False, pe, pe, set[Node]()
     while node != root:
         if node in seen:
             return "its spare stream comes back to it"
         seen.add(node)
+        if node not in entries:  # a router that is joined for a spare alone has no spare itself
+            return f"{names[below]} is joined for a spare alone"
         arc = entries[node].iif
         assert arc is not None  # the root alone has none
         if arc in igp.down:
@@ -127,5 +129,5 @@ def _saved(igp: Igp, root: Node, entries: Mapping[Node, Entry], pe: Node) -> str
             if spare in igp.down:
                 return f"the spare stream of {names[node]} fails too"
             arc = spare ^ 1
-        node = tail[arc]
+        below, node = node, tail[arc]
     return "" if switched else None
