@@ -40,7 +40,7 @@ fix: $(VENV)/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/.dev
@@ -83,6 +83,11 @@ $(VENV)/.run: $(INPUTS) | $(BIN)/python
 $(VENV)/.dev: $(INPUTS) | $(BIN)/python
 	@$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.run
+
+# The peers that only benchmarks run against.
+$(VENV)/.bench: $(VENV)/.dev
+	@$(PIP) install -c constraints.txt -e '.[bench]'
+	@touch $@
 
 $(BIN)/python:
 	@py='$(PYTHON)'; \
