@@ -88,6 +88,7 @@ def command(
     from mcastplan.scenario import load_scenario
     from mcastplan.study.failures import Kind, number_of
     from mcastplan.study.sweep import sweep
+    from mcastplan.units import counted
 
     if seed is not None and sample is None:
         raise UsageError("--seed picks a sample; give --sample as well")
@@ -97,10 +98,16 @@ def command(
         raise UsageError(f"{OPTION} {rows_target}: name a file of its own")
     with progress() as report:
         loaded = load_scenario(scenario, allow_outside=allow_outside)
-        number_of(loaded.topology, chosen, sample)  # refuses before any file is made
+        # Refuses before any file is made.
+        total = number_of(loaded.topology, chosen, sample)
+        number = min(total, sample or total)
         file = RowsFile(rows_target, header_of(loaded, kind, transient)) if rows_target else None
 
+        known = 0  # rows of this sweep that were in the file
+
         def recorded(function: Callable[[Case], Row], cases: Sequence[Case]) -> Iterator[Row]:
+            nonlocal known
+            known = number - len(cases)
             found: Iterable[Row] = parallel_map(workers)(function, cases)
             with until_interrupted() as asked:
                 for row in found:
@@ -135,9 +142,13 @@ def command(
         written = write_report(render(result), folder, "--report", "")
         if json_target != STDOUT:
             emit(f"{plain(written['html'])}\n")
+    if known:
+        rows = counted(known, "row")
+        complain("mcastplan sweep", f"{rows} of {number:,} came from {rows_target}")
     if result.complete:
         return 0
-    complain(
-        "mcastplan sweep", f"interrupted after {result.evaluated:,} of {result.chosen:,} failures"
-    )
+    said = f"interrupted after {result.evaluated:,} of {result.chosen:,} failures"
+    if rows_target is not None:
+        said += f"; their rows are in {rows_target}, run the same command again to go on"
+    complain("mcastplan sweep", said)
     return INTERRUPTED

@@ -55,15 +55,8 @@ def scheme_timeline(context: Context, kind: type[Scheme], igp: Igp) -> SchemeTim
         _transfer(context, kind, carried, before, now)
         for carried, before, now in zip(episode.transfers, without, delivered, strict=True)
     )
-    ended_s = [
-        outage.to_s
-        for each in transfers
-        for cloud in each.clouds
-        for outage in cloud.outages
-        if outage.to_s is not None
-    ]
-    lengths = [
-        outage.to_s - outage.from_s
+    over = [
+        (outage.from_s, outage.to_s)
         for each in transfers
         for cloud in each.clouds
         for outage in cloud.outages
@@ -77,8 +70,8 @@ def scheme_timeline(context: Context, kind: type[Scheme], igp: Igp) -> SchemeTim
         feasible=True,
         reason=None,
         settled_s=max((update.at_s for update in episode.updates), default=None),
-        restored_s=max(ended_s, default=None),
-        worst_outage_s=max(lengths, default=None),
+        restored_s=max((to_s for _, to_s in over), default=None),
+        worst_outage_s=max((to_s - from_s for from_s, to_s in over), default=None),
         state_before=state,
         state_peak=max(after, state + _entries_peak(episode)),
         state_after=after,
@@ -145,7 +138,11 @@ def _transfer(
     clouds = tuple(
         _cloud(context, kind, carried, name, gaps, before, now) for name, gaps in found.items()
     )
-    unreachable = carried.transition.demand.unreachable
+    unreachable = tuple(
+        name
+        for name in carried.transition.demand.unreachable
+        if name not in carried.demand.unreachable
+    )
     return TransferTimeline(
         name=carried.plan.transfer,
         data_start_s=now.planned.data_start_s if clouds else None,
@@ -158,6 +155,7 @@ def _transfer(
         lost_bytes=sum(each.lost_bytes for each in now.clouds.values()),
         repaired_bytes=now.repaired_bytes,
         clouds=clouds,
+        never=carried.demand.unreachable,
     )
 
 

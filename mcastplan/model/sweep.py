@@ -104,7 +104,7 @@ class Remedy(msgspec.Struct, frozen=True):
 
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     """``total`` failures exist, ``evaluated`` of them are in here (fewer: a sample, or
-    interrupted)."""
+    interrupted). ``unreachable``: clouds that no scheme reaches even without a failure."""
 
     schema: str
     scenario: str
@@ -120,4 +120,5 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     worst: tuple[Harmful, ...]
     remedy: Remedy | None
     because: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
     network: Network | None = None

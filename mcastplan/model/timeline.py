@@ -51,8 +51,9 @@ class CloudTimeline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TransferTimeline(msgspec.Struct, frozen=True, kw_only=True):
-    """``unreachable`` after convergence; ``evicted`` were gone for too long, then reachable again.
-    ``repaired_bytes`` were sent once more by the origin."""
+    """``unreachable``: cut off by the failure; ``never``: without a way before it already;
+    ``evicted`` were gone for too long, then reachable again. ``repaired_bytes`` were sent once more
+    by the origin."""
 
     name: str
     data_start_s: float | None
@@ -63,6 +64,7 @@ class TransferTimeline(msgspec.Struct, frozen=True, kw_only=True):
     lost_bytes: float
     repaired_bytes: float
     clouds: tuple[CloudTimeline, ...]
+    never: tuple[str, ...] = ()
 
 
 class Span(msgspec.Struct, frozen=True):

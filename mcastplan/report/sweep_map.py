@@ -11,6 +11,13 @@ from mcastplan.report.linkmap import drawing, label, positions
 from mcastplan.report.markup import attributes, prose, section
 from mcastplan.units import counted, show_time
 
+# Kind of line -> what such a failure does, the worst first.
+_KINDS = {
+    "l4": "cuts clouds off",
+    "l3": "cuts clouds off under some schemes",
+    "l2": "makes pushes later",
+    "l1": "outage only",
+}
 _FAR = 0.5 * WIDTH  # a longer link may be drawn off both edges: its middle is not on it
 
 
@@ -25,7 +32,7 @@ def harm_map(result: Sweep) -> str:
     links = {each.link: each for each in network.links}
     drawn, labels = [], []
     for number, row in reversed(list(enumerate(result.worst, 1))):
-        kind = "l4" if row.cut_off else "l2"
+        kind = _kind(row)
         ends = [links[name] for name in row.links if name in links]
         tip = attributes(data_tip=f"{number}. {about(row)}")
         drawn += [
@@ -50,11 +57,26 @@ def harm_map(result: Sweep) -> str:
             "".join(labels) + named,
             about="the network and the failures that hurt most",
         ),
-        '<ul class=legend><li><i class="line l4"></i>cuts clouds off'
-        '<li><i class="line l2"></i>makes pushes later'
+        f"<ul class=legend>{_legend(result)}"
         '<li><i class="line remedy"></i>the link that removes most harm'
         '<li><i class="line idle"></i>other link</ul>',
         positions(network, layout, network.nodes[0].name),
+    )
+
+
+def _kind(row: Harmful) -> str:
+    if row.cut_off:
+        return "l4"
+    if any(each.unreachable for each in row.schemes):
+        return "l3"
+    return "l2" if any(each.delay_s for each in row.schemes) else "l1"
+
+
+def _legend(result: Sweep) -> str:
+    """The kinds that are on this map."""
+    drawn = {_kind(row) for row in result.worst}
+    return "".join(
+        f'<li><i class="line {kind}"></i>{said}' for kind, said in _KINDS.items() if kind in drawn
     )
 
 

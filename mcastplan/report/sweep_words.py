@@ -34,7 +34,7 @@ NOT_MODELLED: tuple[tuple[str, str], ...] = (
 
 GLOSSARY: tuple[tuple[str, str], ...] = (
     ("touched", "failures after which the scheme forwards any copy, or holds state, differently."),
-    ("harmless", "failures after which it serves everybody as fast as before."),
+    ("harmless", "failures after which it serves everybody as fast as before, within 1 %."),
     ("cut off", "a cloud that no scheme reaches any more: no way of copying would help it."),
     ("p50, p90, p99", "half, 90 % and 99 % of the failures are not worse than this."),
     ("harm", "replicas cut off first, then seconds of delay, summed over failures and schemes."),
@@ -92,13 +92,19 @@ def headline(result: Sweep) -> str:
         return "None of the schemes is possible here."
     if not result.evaluated:
         return "No failure was evaluated."
-    return " ".join((_never(result), *_helped(result), *_slowest(result)))
+    return " ".join((*_never_reached(result), _never(result), *_helped(result), *_slowest(result)))
+
+
+def _never_reached(result: Sweep) -> list[str]:
+    gone = result.unreachable
+    return [f"Not reached even without a failure: {some(gone, 6)}."] if gone else []
 
 
 def _never(result: Sweep) -> str:
     cut = cutting(result)
     if not cut:
-        return f"None of {failures(result, result.evaluated)} cuts a cloud off when it fails."
+        whom = "another cloud" if result.unreachable else "a cloud"
+        return f"None of {failures(result, result.evaluated)} cuts {whom} off when it fails."
     # Only the worst are listed: if all of them cut clouds off, there may be more.
     least = "at least " if len(cut) == len(result.worst) >= _LISTED else ""
     clouds = {name for row in cut for name in row.cut_off}
@@ -117,7 +123,7 @@ def _helped(result: Sweep) -> list[str]:
     if saved:
         return [f"BIER keeps clouds that another scheme loses after {len(saved)} of the worst."]
     if cutting(result):
-        return ["BIER would not have helped: nothing leads there any more."]
+        return ["BIER would not have helped them: nothing leads there any more."]
     return []
 
 
@@ -144,14 +150,16 @@ def remedy(result: Sweep) -> str | None:
     if best is None:
         return None
     verb = "Doubling" if best.kind == "doubled" else "A new link"
-    delay = ""
-    if best.delay_before_s or best.delay_after_s:
-        delay = f", {show_time(best.delay_before_s)} to {show_time(best.delay_after_s)} of delay"
-    return (
-        f"{verb} {best.a}--{best.b} removes most harm of {counted(best.tried, 'link')} looked at:"
-        f" {best.replicas_before:,} to {best.replicas_after:,} replicas cut off{delay}, summed over"
-        " all failures and schemes."
-    )
+    effects = []
+    if best.replicas_before != best.replicas_after:
+        effects.append(f"{best.replicas_before:,} to {best.replicas_after:,} replicas cut off")
+    before, after = show_time(best.delay_before_s), show_time(best.delay_after_s)
+    if before != after:
+        effects.append(f"{before} to {after} of delay")
+    said = f"{verb} {best.a}--{best.b} removes most harm of {counted(best.tried, 'link')} looked at"
+    if not effects:
+        return f"{said}, by less than 1 %."
+    return f"{said}: {', '.join(effects)}, summed over all failures and schemes."
 
 
 def scope(result: Sweep) -> str:

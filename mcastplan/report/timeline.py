@@ -64,13 +64,13 @@ def _question(result: Timeline) -> str:
 
 
 def _answer(result: Timeline) -> str:
-    ordered = read.ranked(result)
-    best = ordered[0].worst_outage_s if ordered else None
-    mark = attributes(data_scheme=ordered[0].name, data_v=precise(best)) if ordered else ""
+    best = read.shortest(result)
+    mark = attributes(data_scheme=best.name, data_v=precise(best.worst_outage_s)) if best else ""
+    kind = '"answer lost"' if any(map(read.lost, result.schemes)) else "answer"
     return (
         f"<header><p class=over>{esc(result.scenario)}</p>"
         f"<h1>{prose(_question(result))}</h1></header>"
-        f'<section id="answer"><p class=answer{mark}>{prose(headline(result))}</p>'
+        f'<section id="answer"><p class={kind}{mark}>{prose(headline(result))}</p>'
         f"<p class=lead>Timers: {esc(result.preset)}. Transport: {esc(result.profile)}.</p>"
         f"<div class=two><div><h2>Longest outage of a receiver that comes back</h2>{_bars(result)}"
         f"</div><div><h2>Why</h2>{items(result.because, 'because')}</div></div>"
@@ -91,11 +91,12 @@ def _bars(result: Timeline) -> str:
             continue
         hit = read.worst(row)
         gap = row.worst_outage_s or 0.0
+        value = attributes(data_v=precise(gap)) if hit or not read.hits(row) else ""
         said = timeline_words.stage_line(hit.outage.stages) if hit else ""
         where = f"{hit.cloud.name}: {said}" if hit and said else ""
         rows.append(
             f"<div{name}><span>{esc(words.title(row.name))}</span>"
-            f"<b{attributes(data_v=precise(gap))}>{esc(read.longest(row))}</b>"
+            f"<b{value}>{esc(read.longest(row, 'cut off for good'))}</b>"
             f"{_parts(hit, colour(row.name, number), gap, longest)}"
             f"<small class=across>{prose(where)}</small></div>"
         )
@@ -135,6 +136,11 @@ def _missing_lines(result: Timeline) -> list[str]:
         for names, clouds in groups.items():
             by = "any scheme" if names == everyone else ", ".join(map(words.title, names))
             lines.append(f"{timeline_words.some(clouds, _NAMED)}: {verb} {by}")
+    never = list(read.by_clouds(result, "never"))
+    if never:
+        lines.append(
+            f"{timeline_words.some(never, _NAMED)}: cannot be reached even without the failure"
+        )
     return lines
 
 

@@ -95,11 +95,11 @@ def worst(scheme: SchemeTimeline) -> Hit | None:
     return next((hit for hit in hits(scheme) if hit.length_s is not None), None)
 
 
-def longest(scheme: SchemeTimeline) -> str:
-    """The longest outage in words; one that ends counts first."""
+def longest(scheme: SchemeTimeline, endless: str = "no end") -> str:
+    """The longest outage in words; one that ends counts first, ``endless`` if there is none."""
     if scheme.worst_outage_s:
         return show_time(scheme.worst_outage_s)
-    return "no end" if hits(scheme) else "none"
+    return endless if hits(scheme) else "none"
 
 
 def ranked(result: Timeline) -> list[SchemeTimeline]:
@@ -110,13 +110,19 @@ def ranked(result: Timeline) -> list[SchemeTimeline]:
     )
 
 
+def shortest(result: Timeline) -> SchemeTimeline | None:
+    """Whose worst outage is shortest; none where nobody's outage ends."""
+    ordered = ranked(result)
+    return ordered[0] if any(row.worst_outage_s for row in ordered) else None
+
+
 def label(scheme: SchemeTimeline, transfer: TransferTimeline, cloud: str) -> str:
     """A cloud, with its transfer where there are several."""
     return f"{cloud} ({transfer.name})" if len(scheme.transfers) > 1 else cloud
 
 
 def cut_off(scheme: SchemeTimeline) -> list[str]:
-    """Clouds unreachable after convergence."""
+    """Clouds that the failure leaves without a way."""
     return [label(scheme, each, name) for each in scheme.transfers for name in each.unreachable]
 
 
@@ -124,12 +130,31 @@ def evicted(scheme: SchemeTimeline) -> list[str]:
     return [label(scheme, each, name) for each in scheme.transfers for name in each.evicted]
 
 
+def lost(scheme: SchemeTimeline) -> list[str]:
+    """Clouds cut off, then those given up."""
+    return cut_off(scheme) + evicted(scheme)
+
+
+def never(scheme: SchemeTimeline) -> list[str]:
+    """Clouds without a way even without the failure."""
+    return [label(scheme, each, name) for each in scheme.transfers for name in each.never]
+
+
+def get_it(scheme: SchemeTimeline) -> tuple[int, int]:
+    """(clouds that get the model, all that it is pushed to)."""
+    found = [cloud for _, cloud in clouds(scheme)]
+    served = sum(cloud.ready_s is not None for cloud in found)
+    return served, len(found) + len(never(scheme))
+
+
+_PICKS = {"unreachable": cut_off, "evicted": evicted, "never": never}
+
+
 def by_clouds(result: Timeline, pick: str) -> dict[str, list[str]]:
-    """Cloud -> schemes; ``pick`` is unreachable or evicted."""
+    """Cloud -> schemes; ``pick`` is unreachable, evicted or never."""
     found: dict[str, list[str]] = {}
     for scheme in result.schemes:
-        names = cut_off(scheme) if pick == "unreachable" else evicted(scheme)
-        for name in names:
+        for name in _PICKS[pick](scheme):
             found.setdefault(name, []).append(scheme.name)
     return dict(sorted(found.items()))
 

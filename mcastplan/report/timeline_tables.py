@@ -23,7 +23,7 @@ SUMMARY = (
     Column("last change after", tip="when no router changes anything any more, since the event"),
     Column("lost", tip="bytes that receivers missed, summed"),
     Column("sent again", tip="bytes that the origin repaired"),
-    Column("cut off", words=True, tip="clouds that it does not reach afterwards"),
+    Column("clouds lost", words=True, tip="cut off by the failure, or given up"),
     Column("last replica ready"),
     Column("later by", tip="than without the failure, over the clouds ready in both"),
 )
@@ -56,12 +56,12 @@ def summary_rows(result: Timeline) -> Rows:
             continue
         ready = read.last_ready(scheme)
         later = None if ready is None else ready[0] - ready[1]
-        missing = read.cut_off(scheme)
+        missing = read.lost(scheme)
         back, settled = (read.since(result, at) for at in (scheme.restored_s, scheme.settled_s))
         lost, again = read.lost_bytes(scheme), read.repaired_bytes(scheme)
         cells = [
             Cell(words.title(scheme.name)),
-            Cell(read.longest(scheme), scheme.worst_outage_s),
+            Cell(read.longest(scheme, "cut off for good"), scheme.worst_outage_s),
             Cell(read.time(back), back, read.later_event(result, scheme.restored_s)),
             Cell(read.time(settled), settled, read.later_event(result, scheme.settled_s)),
             Cell(show_size(lost), lost),
@@ -84,12 +84,13 @@ def cost_rows(result: Timeline) -> Rows:
 
 
 def summary(result: Timeline) -> str:
-    ordered = read.ranked(result)
-    strong = ordered[0].name if ordered else None
+    best = read.shortest(result)
+    strong = best.name if best else None
+    marked = " The marked row has the shortest longest outage." if best else ""
     return section(
         "schemes",
         "The schemes side by side",
-        "Click a heading to sort. The marked row has the shortest longest outage.",
+        f"Click a heading to sort.{marked}",
         table(SUMMARY, summary_rows(result), strong, "summary"),
         "<h3>What it costs the network meanwhile</h3>",
         table(COST, cost_rows(result), strong, "meanwhile"),

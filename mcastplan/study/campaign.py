@@ -34,7 +34,7 @@ from mcastplan.study.churn import effective, receiver_sets
 from mcastplan.study.compare import assumptions, chosen_schemes, context_of
 from mcastplan.study.crossing_search import WITHIN, search_grid
 from mcastplan.study.crossings import COMPARED, crossings, percent, reasons
-from mcastplan.units import BITS_PER_BYTE, show_time
+from mcastplan.units import BITS_PER_BYTE, counted, show_time
 
 SCHEMA = "mcastplan.campaign/1"
 KEPT = 64  # a plan on a large network takes some memory
@@ -86,8 +86,8 @@ def campaign(
     receivers = min(max(1, round(share * len(pool))), len(pool))
     if len(pool) <= receivers:
         raise UsageError(
-            f"{demand.transfer} reaches {len(pool)} clouds and each push goes to {receivers}: there"
-            " is nobody to replace them by; take a smaller share or another transfer"
+            f"{demand.transfer} reaches {counted(len(pool), 'cloud')}, each push to {receivers}:"
+            " there is nobody to replace them by; take a smaller share or another transfer"
         )
     sets = cache(lambda churn: receiver_sets(pool, receivers, pushes, churn, seed))
     grid = search_grid(churns, receivers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from mcastplan.converge.failures import failure_rows
 from mcastplan.converge.igp import LinkState
@@ -92,13 +92,13 @@ def _because(rows: Sequence[SchemeTimeline]) -> list[str]:
     """The answer, scheme against scheme, in numbers."""
     alive = [row for row in rows if row.feasible]
     said = []
-    cut_off = {row.name: sum(len(each.unreachable) for each in row.transfers) for row in alive}
-    if any(cut_off.values()):
-        names = sorted(
-            {name for row in alive for each in row.transfers for name in each.unreachable}
-        )
-        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-        said.append(f"{counted(len(names), 'cloud')} cannot be reached any more: {shown}")
+    transfers = [each for row in alive for each in row.transfers]
+    cut_off = {name for each in transfers for name in each.unreachable}
+    if cut_off:
+        said.append(_cannot_be_reached(cut_off, "any more"))
+    never = {name for each in transfers for name in each.never}
+    if never:
+        said.append(_cannot_be_reached(never, "even without the failure"))
     hit = [row for row in alive if row.worst_outage_s is not None]
     calm = [row.name for row in alive if row.worst_outage_s is None]
     if hit:
@@ -116,19 +116,43 @@ def _because(rows: Sequence[SchemeTimeline]) -> list[str]:
             )
     if hit and calm:
         said.append(f"nobody stops receiving for a time under {', '.join(calm)}")
-    if alive and not hit and not any(cut_off.values()):
+    if alive and not hit and not cut_off:
         said.append("no receiver stops receiving under any scheme")
     for row in alive:
         late = _delay_s(row)
         lost, gone = _lost_bytes(row)
-        if lost > 0 and late is not None:
-            then = f"ready {show_time(late)} later" if late > SAME_S else "ready as soon"
-            never = f"; {show_size(gone)} more never arrive, where clouds are lost" if gone else ""
+        delayed = _most_delayed(row)
+        if late is not None and (lost > 0 or delayed):
+            missed = f"miss {show_size(lost)} at first" if lost > 0 else "lose no byte"
+            way = "later" if late > 0 else "sooner"
+            then = f"ready {show_time(abs(late))} {way}" if abs(late) > SAME_S else "ready as soon"
+            more = f"; {show_size(gone)} more never arrive, where clouds are lost" if gone else ""
             said.append(
-                f"{row.name}: receivers miss {show_size(lost)} at first, and the last replica is"
-                f" {then}{never}"
+                f"{row.name}: receivers {missed}, and the last replica is {then}{delayed}{more}"
             )
     return said
+
+
+def _cannot_be_reached(clouds: Collection[str], since: str) -> str:
+    names = sorted(clouds)
+    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return f"{counted(len(names), 'cloud')} cannot be reached {since}: {shown}"
+
+
+def _most_delayed(row: SchemeTimeline) -> str:
+    """The cloud that waits longest for the failure, which need not be the last one ready."""
+    several = len(row.transfers) > 1
+    delays = [
+        (
+            cloud.ready_s - cloud.ready_without_s,
+            f"{cloud.name} ({each.name})" if several else cloud.name,
+        )
+        for each in row.transfers
+        for cloud in each.clouds
+        if cloud.ready_s is not None and cloud.ready_without_s is not None
+    ]
+    delay_s, name = min(delays, key=lambda each: (-each[0], each[1]), default=(0.0, ""))
+    return f"; most delayed: {name} +{show_time(delay_s)}" if delay_s > SAME_S else ""
 
 
 def _lost_bytes(row: SchemeTimeline) -> tuple[float, float]:

@@ -25,10 +25,11 @@ from mcastplan.model.sweep import (
 from mcastplan.schemes.base import Scheme
 from mcastplan.study.after import Outcome
 from mcastplan.study.failures import Places
+from mcastplan.study.recommend import CLOSE
 
 WORST = 10
-# A push that lasts 0.1 % longer is as fast as before.
-LATER = 1e-3
+# A push that lasts up to 1 % longer is as fast as before: the tie of `compare`.
+LATER = CLOSE
 # Completions this close are one: they are sums of the same numbers in another order.
 SAME = 1e-9
 
@@ -58,7 +59,7 @@ class Harm(NamedTuple):
 
 
 def later_s(was: Outcome, row: SchemeRow) -> float:
-    """Seconds by which the push is later; 0 where it is not, or nobody is left."""
+    """Seconds by which the push is later; 0 where that is under 1 %, or nobody is left."""
     if was.completion_s is None or row.completion_s is None:
         return 0.0
     late = row.completion_s - was.completion_s

@@ -172,8 +172,24 @@ def sweep(
         worst=harmful(verdict, judged),
         remedy=best,
         network=network_of(scenario.topology),
+        unreachable=_unreachable(base),
     )
     return msgspec.structs.replace(result, because=because(result, ordered))
+
+
+def _unreachable(base: Base) -> tuple[str, ...]:
+    """Clouds that no scheme reaches without failure; ``push/ams`` where there are several."""
+    several = len(base.context.demands) > 1
+    plans = [[each for each, _ in standing.plans] for standing in base.standing.values()]
+    found = [
+        {
+            f"{each.transfer}/{name}" if several else name
+            for each in demands
+            for name in each.unreachable
+        }
+        for demands in plans or [list(base.context.demands)]
+    ]
+    return tuple(sorted(set.intersection(*found)))
 
 
 def _assumed(scenario: Scenario) -> tuple[str, ...]:
@@ -181,6 +197,7 @@ def _assumed(scenario: Scenario) -> tuple[str, ...]:
         "each failure alone, for good, before the first byte: completion is that of a whole push"
         " over the network that is left",
         "both directions of a link fail together; a node fails with all its links",
+        "a push that a failure makes less than 1 % longer is not later: such delays count as none",
     ]
     if scenario.schemes.sr_p2mp.objective == "min-cost":
         said.append(

@@ -195,12 +195,16 @@ def test_ctrl_c_keeps_what_is_done(capfd: Capture, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(study, "one", pressed)
     code, out, err = run(capfd, "--rows", "rows.jsonl", "--json", "-")
     assert code == 130
-    assert err == "mcastplan sweep: interrupted after 5 of 19 failures\n"
+    assert err == (
+        "mcastplan sweep: interrupted after 5 of 19 failures; their rows are in rows.jsonl, run the"
+        " same command again to go on\n"
+    )
     result = json.loads(out)
     assert (result["evaluated"], result["complete"], result["remedy"]) == (5, False, None)
     assert len(Path("rows.jsonl").read_bytes().splitlines()) == 6
-    code, out, _ = run(capfd, "--rows", "rows.jsonl", "--json", "-")
+    code, out, err = run(capfd, "--rows", "rows.jsonl", "--json", "-")
     assert (code, json.loads(out)["evaluated"]) == (0, 19)
+    assert err == "mcastplan sweep: 5 rows of 19 came from rows.jsonl\n"
 
 
 def test_a_second_ctrl_c_does_not_wait() -> None:
@@ -236,5 +240,8 @@ def test_ctrl_c_with_workers() -> None:
     assert process.returncode == 130
     assert not result["complete"]
     done = result["evaluated"]
-    assert err.decode() == f"mcastplan sweep: interrupted after {done:,} of 100,000 failures\n"
+    assert err.decode() == (
+        f"mcastplan sweep: interrupted after {done:,} of 100,000 failures; their rows are in"
+        " rows.jsonl, run the same command again to go on\n"
+    )
     assert len(rows.read_bytes().splitlines()) == done + 1

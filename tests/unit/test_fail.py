@@ -27,6 +27,7 @@ from mcastplan.model.transfer import Transfer
 from mcastplan.schemes import SCHEMES
 from mcastplan.study.compare import context_of
 from mcastplan.study.fail import fail
+from mcastplan.units import show_time
 from tests.networks import GBPS, link, network, push
 
 MS = 1e-3
@@ -261,6 +262,43 @@ def test_the_answer_in_sentences() -> None:
     # One route: 10 + 50 + 5 + 0.15, and 5 of way; what entered s--b in time was there at 2: 68.15.
     assert result.because[0].startswith("longest outage that ends: unicast 68.2")
     assert any("pim-sm waits longest for throttle (50 ms of " in each for each in result.because)
+
+
+def test_a_cloud_without_a_way_is_not_blamed_on_the_failure() -> None:
+    """x--y is no part of the rest: y is never reached. d--e fails: e alone is cut off by it."""
+    links = [link("s", "d"), link("d", "e"), link("d", "f"), link("x", "y")]
+    result = fail(
+        push(network(*links), "s", ("e", "f", "y"), size_gb=40), [Failure(3.0, ("d--e",))]
+    )
+    for each in result.schemes:
+        (found,) = each.transfers
+        assert (found.unreachable, found.never) == (("c000-e",), ("c002-y",)), each.name
+    assert result.because[:2] == (
+        "1 cloud cannot be reached any more: c000-e",
+        "1 cloud cannot be reached even without the failure: c002-y",
+    )
+    # Settled without the cloud that never had a way, and with nobody blamed for it.
+    result = fail(push(network(*links), "s", ("f", "y"), size_gb=40), [Failure(3.0, ("d--e",))])
+    assert result.because == (
+        "1 cloud cannot be reached even without the failure: c001-y",
+        "no receiver stops receiving under any scheme",
+    )
+
+
+def test_the_most_delayed_cloud_is_named_where_the_last_one_is_not_later() -> None:
+    """e misses seconds of the push; f, of the other push of six times as much, is ready last and
+    in time."""
+    scenario = push(DIAMOND, "s", ("e", "f"), size_gb=40)
+    first = msgspec.structs.replace(scenario.transfers[0], clouds=("c000-e",))
+    second = Transfer("second", 6 * SIZE, 1, "s", ("c001-f",))
+    both = msgspec.structs.replace(scenario, transfers=(first, second))
+    result = fail(both, [Failure(3.0, ("d--e",), up_at_s=9.0)])
+    (e,) = row(result, "pim-sm").transfers[0].clouds
+    assert e.ready_s is not None
+    assert e.ready_without_s is not None
+    (said,) = [each for each in result.because if each.startswith("pim-sm: receivers miss")]
+    delay = show_time(e.ready_s - e.ready_without_s)
+    assert said.endswith(f"the last replica is ready as soon; most delayed: c000-e (push) +{delay}")
 
 
 def test_two_pushes_and_a_failure_that_one_of_them_meets() -> None:

@@ -44,7 +44,7 @@ def hostile() -> Sweep:
 def test_the_headline_names_the_links_and_answers_about_bier(swept: Sweep) -> None:
     assert headline(swept).startswith(
         "IE--UK and IS--UK must never fail: 2 of 58 links cut 2 clouds off, whatever the scheme."
-        " BIER would not have helped: nothing leads there any more. Longest outage: Unicast"
+        " BIER would not have helped them: nothing leads there any more. Longest outage: Unicast"
     )
     assert headline(timelines.harmless()) == (
         "None of 58 links cuts a cloud off when it fails. Nobody is served later either, under any"
@@ -105,6 +105,47 @@ def test_the_map_shows_each_of_the_worst_links_and_the_link_to_build(swept: Swee
     assert len(re.findall(r"<path class=remedy ", drawn)) == 1
     ranks = re.findall(r'<span class="rank l\d[^"]*"[^>]*>(\d+)</span>', drawn)
     assert sorted(ranks) == ["1", "2", "3", "4", "5"]
+
+
+def test_the_map_says_what_each_line_does_and_no_more() -> None:
+    """The third failure with an outage only, the fourth as one scheme's loss; the rest as before,
+    and of the kinds those that are drawn."""
+    found = timelines.sweep()
+    calm = [msgspec.structs.replace(each, delay_s=0.0) for each in found.worst[2].schemes]
+    third = msgspec.structs.replace(found.worst[2], schemes=tuple(calm))
+    first, *rest = found.worst[3].schemes
+    lost = (msgspec.structs.replace(first, unreachable=1), *rest)
+    fourth = msgspec.structs.replace(found.worst[3], schemes=lost)
+    worst = (*found.worst[:2], third, fourth, *found.worst[4:])
+    html = render_html(msgspec.structs.replace(found, worst=worst))
+    legend = re.findall(r'<i class="line (l\d)"></i>([^<]+)', html)
+    assert dict(legend) == {
+        "l4": "cuts clouds off",
+        "l3": "cuts clouds off under some schemes",
+        "l2": "makes pushes later",
+        "l1": "outage only",
+    }
+    assert len(re.findall(r'<path class="?l1"? ', html)) == 1
+    html = render_html(msgspec.structs.replace(found, worst=(third,)))
+    assert re.findall(r'<i class="line (l\d)"></i>', html) == ["l1"]
+
+
+def test_a_number_that_does_not_change_is_no_effect_of_the_link() -> None:
+    found = timelines.sweep()
+    assert found.remedy is not None
+    same = msgspec.structs.replace(found.remedy, replicas_before=72, replicas_after=72)
+    text = render_markdown(msgspec.structs.replace(found, remedy=same))
+    assert "72" not in text and "looked at: 6 min 50 s to 99.5 s of delay, summed" in text
+    same = msgspec.structs.replace(found.remedy, delay_before_s=8220.0, delay_after_s=8220.0)
+    text = render_markdown(msgspec.structs.replace(found, remedy=same))
+    assert "looked at: 32 to 8 replicas cut off, summed" in text
+
+
+def test_clouds_never_reached_are_in_the_headline() -> None:
+    found = msgspec.structs.replace(timelines.harmless(), unreachable=("miami",))
+    assert headline(found).startswith(
+        "Not reached even without a failure: miami. None of 58 links cuts another cloud off"
+    )
 
 
 def test_a_router_of_a_node_sweep_is_a_spot() -> None:

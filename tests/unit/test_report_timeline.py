@@ -197,6 +197,48 @@ def test_outages_that_never_end_are_not_called_none() -> None:
     assert re.search(r"^bier +no end ", show_timeline(result, "x", Screen(80, False)), re.MULTILINE)
 
 
+def test_nobody_comes_back_and_no_scheme_is_the_shortest() -> None:
+    found = []
+    for row in saved("cut_off").schemes:
+        (push,) = row.transfers
+        transfer = msgspec.structs.replace(push, clouds=push.clouds[:1])
+        found.append(msgspec.structs.replace(row, worst_outage_s=None, transfers=(transfer,)))
+    html = render_html(timelines.timeline(tuple(found)))
+    (answer,) = re.findall(r'<section id="answer">(.*?)</section>', html, re.DOTALL)
+    assert answer.count(">cut off for good</b>") == len(found)
+    assert "data-scheme" not in answer
+    assert "The marked row" not in html and "The marked row" in render_html(saved("timeline"))
+
+
+def test_the_banner_is_a_warning_where_clouds_are_lost() -> None:
+    assert '<p class="answer lost"' in render_html(saved("cut_off"))
+    assert "<p class=answer" in render_html(saved("timeline"))
+
+
+def test_the_screen_counts_clouds_given_up_and_who_gets_the_model() -> None:
+    """Of five clouds one is cut off; SR-P2MP gives up another; one more never had a way."""
+    found = []
+    for row in saved("cut_off").schemes:
+        (push,) = row.transfers
+        clouds = tuple(
+            msgspec.structs.replace(each, ready_s=None) if each.name in push.evicted else each
+            for each in push.clouds
+        )
+        transfer = msgspec.structs.replace(push, clouds=clouds, never=("miami",))
+        found.append(msgspec.structs.replace(row, transfers=(transfer,)))
+    result = timelines.timeline(tuple(found))
+    text = show_timeline(result, "builtin:geant", Screen(120, False))
+    lost = dict(re.findall(r"^([a-z0-9-]+) .*B +(\d)$", text, re.MULTILINE))
+    assert lost == {"ingress-replication": "1", "pim-sm": "1", "sr-p2mp": "2", "bier": "1"}
+    assert "\n1 cloud cannot be reached even without the failure: miami\n" in text
+    said = "last ready and later by are of the {} of 6 clouds that get the model under {}\n"
+    assert said.format(3, "sr-p2mp") in text
+    assert said.format(4, "ingress-replication, pim-sm and bier") in text.replace(
+        "ingress-replication, pim-sm, bier", "ingress-replication, pim-sm and bier"
+    )
+    assert "miami: cannot be reached even without the failure" in render_html(result)
+
+
 def test_a_repair_has_a_chart_of_its_own() -> None:
     """Only PIM has a gap after it, of 35 ms of Joins."""
     found = panes(render_html(saved("repaired")), "timeline")

@@ -21,6 +21,8 @@ from mcastplan.report.json import render
 from mcastplan.study.failures import cases_of
 from mcastplan.study.harm import distribution
 from mcastplan.study.sweep import one, prepare, sweep
+from mcastplan.study.sweep_words import because
+from mcastplan.units import show_time
 from tests.networks import GBPS, link, network, push
 
 # 10 GB at 10 Gb/s of ingress: 8 s of payload; PIM puts 28 + 38 B around 8972 B of it.
@@ -155,6 +157,14 @@ def test_delay_where_copies_meet() -> None:
     assert scheme["pim-sm"].harmless == 3
     assert scheme["ingress-replication"].harmless < 3
     assert result.worst[0].replicas_cut_off == 0
+    found = scheme["ingress-replication"].completion_s
+    assert found is not None and found.base is not None
+    late_s = sum(each - found.base for each in found.values)
+    (summed,) = [each for each in result.because if "summed over all failures: unicast" in each]
+    assert f"ingress-replication {show_time(late_s)}, " in summed
+    assert summed.endswith("bier none")
+    # Nobody is cut off, with or without the link.
+    assert not any("replicas cut off" in each for each in result.because)
 
 
 def test_background_that_moves_fills_another_link() -> None:
@@ -313,6 +323,55 @@ def test_one_cloud_out_of_reach_from_the_start_is_no_harm() -> None:
     result = sweep(scenario, "single-link")
     assert [each.failure for each in result.worst] == ["A--B"]
     assert result.worst[0].cut_off == ("c000-B",)
+
+
+def test_a_cloud_out_of_reach_from_the_start_is_named_first() -> None:
+    """On the square no failure cuts C off; Z has no link at all."""
+    links = (link("A", "B"), link("B", "C"), link("C", "D"), link("A", "D"))
+    result = sweep(push(network(*links, extra=("Z",)), "A", ("C", "Z")), "single-link")
+    assert result.unreachable == ("c001-Z",)
+    assert result.because[:2] == (
+        "1 cloud cannot be reached even without a failure: c001-Z",
+        "none of 4 link failures cuts another receiver off, in any scheme",
+    )
+
+
+NOBODY = "would have saved nobody"
+
+
+@pytest.mark.parametrize(
+    ("unicast", "bier", "said"),
+    [
+        (2.0, 1.0, "BIER would have saved unicast in 1 "),
+        (2.0, 1.005, "BIER would have saved unicast in 1 "),
+        (2.0, 1.09, "BIER would have saved unicast in 1 "),
+        (2.0, 1.11, NOBODY),
+        (1.005, 1.005, "no failure hurts any scheme"),
+        (1.0, 1.5, "it alone is hurt by 1"),
+    ],
+)
+def test_bier_saves_where_its_delay_is_under_a_tenth(
+    unicast: float, bier: float, said: str
+) -> None:
+    """One failure after which two schemes take so many times as long; the others as long."""
+    result = sweep(push(SQUARE, "A", ("C",)), "single-link")
+    base = {each.name: each.completion_s for each in result.schemes}
+    times = {"unicast": unicast, "bier": bier}
+    schemes = []
+    for each in next(iter(rows_of(push(SQUARE, "A", ("C",))).values())).schemes:
+        found = base[each.name]
+        assert found is not None and found.base is not None
+        late = found.base * times.get(each.name, 1.0)
+        schemes.append(msgspec.structs.replace(each, completion_s=late))
+    told = because(result, [Row("x", tuple(schemes))])
+    assert any(said in sentence for sentence in told), told
+
+
+def test_what_another_scheme_loses_bier_saves_whatever_its_delay() -> None:
+    """PIM-SM's RP is behind C--E, as below: B is lost to it alone."""
+    options = SchemeOptions(pim_sm=PimOptions(mode="asm", rp="E"))
+    said = sweep(push(TAIL, "A", ("B",), schemes=options), "single-link").because
+    assert any("BIER would have saved pim-sm in 1 (" in each for each in said), said
 
 
 def test_names_of_several_transfers() -> None:

@@ -39,8 +39,8 @@ def show_timeline(result: Timeline, source: str, page: Page) -> str:
 
 
 def _strong(result: Timeline) -> int | None:
-    ordered = read.ranked(result)
-    return result.schemes.index(ordered[0]) if ordered else None
+    best = read.shortest(result)
+    return result.schemes.index(best) if best else None
 
 
 def _outages(page: Page, result: Timeline) -> None:
@@ -51,7 +51,7 @@ def _outages(page: Page, result: Timeline) -> None:
         Column("receivers\nhit"),
         Column("lost"),
         Column("sent\nagain"),
-        Column("clouds\ncut off"),
+        Column("clouds\nlost"),
     ]
     rows = []
     for scheme in result.schemes:
@@ -69,7 +69,7 @@ def _outages(page: Page, result: Timeline) -> None:
                 f"{hit:,}",
                 show_size(read.lost_bytes(scheme)),
                 show_size(read.repaired_bytes(scheme)),
-                f"{len(read.cut_off(scheme)):,}",
+                f"{len(read.lost(scheme)):,}",
             ]
         )
     page.table(columns, rows, strong=_strong(result))
@@ -89,6 +89,10 @@ def _missing(page: Page, result: Timeline) -> None:
             by = "any scheme" if len(names) == feasible else some(names)
             count = counted(len(clouds), "cloud")
             page.line(f"{said} {by}: {count}: {some(clouds)}", style="bold red")
+    never = list(read.by_clouds(result, "never"))
+    if never:
+        count = counted(len(never), "cloud")
+        page.line(f"{count} cannot be reached even without the failure: {some(never)}")
 
 
 def _starts(page: Page, result: Timeline) -> None:
@@ -116,6 +120,23 @@ def _starts(page: Page, result: Timeline) -> None:
             ]
         )
     page.table(columns, rows, strong=_strong(result))
+    _left_out(page, result)
+
+
+def _left_out(page: Page, result: Timeline) -> None:
+    """Clouds that never get the model have no time at which they are ready."""
+    groups: dict[tuple[int, int], list[str]] = {}
+    feasible = [scheme for scheme in result.schemes if scheme.feasible]
+    for scheme in feasible:
+        served, asked = read.get_it(scheme)
+        if 0 < served < asked:
+            groups.setdefault((served, asked), []).append(scheme.name)
+    for (served, asked), names in groups.items():
+        by = "" if len(names) == len(feasible) else f" under {some(names)}"
+        page.line(
+            f"last ready and later by are of the {served:,} of {counted(asked, 'cloud')} that get"
+            f" the model{by}"
+        )
 
 
 def _waits(page: Page, result: Timeline) -> None:
