@@ -198,7 +198,13 @@ class PimSm:
         sg = keys_of(demand.transfer)[0]
         if self._options.mofrr and demand.pes:
             tree = Tree(routes, demand.origin, sg, demand.pes)
-            return _covered(demand, add_spares(tree, routes, demand.origin, sg), routes.graph.names)
+            said = _covered(demand, add_spares(tree, routes, demand.origin, sg), routes.graph.names)
+            if plan.spares:
+                said += (
+                    f"{demand.transfer}: spare streams go at the rate of the push, so an arc that"
+                    " only they cross can bind it",
+                )
+            return said
         idle = sum(
             key == sg and not (entry.out or entry.local) for (_, key), entry in plan.entries.items()
         )
