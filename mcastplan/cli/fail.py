@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from mcastplan.cli.folder import check_folder, write_report
+from mcastplan.cli.folder import check_folder, deliver_with_report
 from mcastplan.cli.options import outside_option
-from mcastplan.cli.output import STDOUT, check_target, deliver, emit, json_option, plain
+from mcastplan.cli.output import check_target, json_option
 from mcastplan.cli.progress import progress
 
 
@@ -95,11 +95,5 @@ def command(
 
         return show_timeline(result, scenario, Page())
 
-    deliver(result, json_target, view)
-    if folder is not None:
-        from mcastplan.report.json import render
-
-        written = write_report(render(result), folder, "--report", "")
-        if json_target != STDOUT:
-            emit(f"{plain(written['html'])}\n")
+    deliver_with_report(result, json_target, view, folder)
     return 0

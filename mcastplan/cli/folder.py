@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from mcastplan.cli.output import write_file
+from mcastplan.cli.output import STDOUT, deliver, emit, plain, write_file
 from mcastplan.errors import UsageError
 
 HTML, MARKDOWN, JSON = "report.html", "report.md", "result.json"
@@ -68,6 +69,20 @@ def write_report(data: bytes, target: str, option: str, source: str) -> dict[str
         "markdown": str(folder / MARKDOWN),
         "json": str(folder / JSON),
     }
+
+
+def deliver_with_report(
+    result: object, json_target: str | None, view: Callable[[], str], folder: str | None
+) -> None:
+    """`deliver`, then the report, if one is asked for; its page is the last line."""
+    deliver(result, json_target, view)
+    if folder is not None:
+        from mcastplan.report.json import render
+
+        # What a saved result would give: the same bytes as `report` later.
+        written = write_report(render(result), folder, "--report", "")
+        if json_target != STDOUT:
+            emit(f"{plain(written['html'])}\n")
 
 
 def _same(path: Path, other: Path) -> bool:

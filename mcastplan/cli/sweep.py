@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from mcastplan.cli import INTERRUPTED
-from mcastplan.cli.folder import check_folder, write_report
+from mcastplan.cli.folder import check_folder, deliver_with_report
 from mcastplan.cli.options import outside_option
-from mcastplan.cli.output import STDOUT, check_target, complain, deliver, emit, json_option, plain
+from mcastplan.cli.output import STDOUT, check_target, complain, json_option
 from mcastplan.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -135,13 +135,7 @@ def command(
 
         return show_sweep(result, scenario, Page())
 
-    deliver(result, json_target, view)
-    if folder is not None:
-        from mcastplan.report.json import render
-
-        written = write_report(render(result), folder, "--report", "")
-        if json_target != STDOUT:
-            emit(f"{plain(written['html'])}\n")
+    deliver_with_report(result, json_target, view, folder)
     if known:
         rows = counted(known, "row")
         complain("mcastplan sweep", f"{rows} of {number:,} came from {rows_target}")
