@@ -7,7 +7,7 @@ import re
 import click
 
 from mcastplan.cli.folder import check_folder, deliver_with_report
-from mcastplan.cli.options import outside_option
+from mcastplan.cli.options import outside_option, report_option
 from mcastplan.cli.output import check_target, json_option
 from mcastplan.cli.progress import progress
 from mcastplan.errors import UsageError
@@ -55,12 +55,7 @@ _RANGE = re.compile(rf"{_SHARE}(?:\.\.{_SHARE})?")
     help="Which clouds are taken; equal seeds give equal results.",
 )
 @click.option("--transfer", metavar="NAME", help="The transfer to repeat; else the first.")
-@click.option(
-    "--report",
-    "folder",
-    metavar="DIR",
-    help="Also write report.html, report.md and result.json to this folder.",
-)
+@report_option
 @outside_option
 @json_option
 def command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mcastplan.cli.folder import check_folder, deliver_with_report
-from mcastplan.cli.options import outside_option
+from mcastplan.cli.options import outside_option, report_option
 from mcastplan.cli.output import check_target, json_option
 from mcastplan.cli.progress import progress
 
@@ -40,12 +40,7 @@ from mcastplan.cli.progress import progress
 )
 @outside_option
 @json_option
-@click.option(
-    "--report",
-    "folder",
-    metavar="DIR",
-    help="Also write report.html, report.md and result.json to this folder.",
-)
+@report_option
 def command(
     scenario: str,
     links: tuple[str, ...],

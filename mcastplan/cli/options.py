@@ -12,3 +12,10 @@ outside_option: Callable[[Any], Any] = click.option(
     is_flag=True,
     help="Let the scenario name a topology file outside its own folder.",
 )
+
+report_option: Callable[[Any], Any] = click.option(
+    "--report",
+    "folder",
+    metavar="DIR",
+    help="Also write report.html, report.md and result.json to this folder.",
+)

@@ -10,7 +10,7 @@ import click
 
 from mcastplan.cli import INTERRUPTED
 from mcastplan.cli.folder import check_folder, deliver_with_report
-from mcastplan.cli.options import outside_option
+from mcastplan.cli.options import outside_option, report_option
 from mcastplan.cli.output import STDOUT, check_target, complain, json_option
 from mcastplan.cli.progress import progress
 
@@ -54,12 +54,7 @@ KINDS = ("single-link", "single-node", "srlg", "double-link")
 )
 @outside_option
 @json_option
-@click.option(
-    "--report",
-    "folder",
-    metavar="DIR",
-    help="Also write report.html, report.md and result.json to this folder.",
-)
+@report_option
 def command(
     scenario: str,
     kind: str,

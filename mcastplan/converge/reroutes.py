@@ -35,17 +35,5 @@ class Reroutes:
     def above(self, arcs: Iterable[Arc]) -> set[Node]:
         """Routers with one of ``arcs`` on a shortest path to some dest: without some of the arcs,
         whichever, no other router's routes change."""
-        graph, found = self._routes.graph, set[Node]()
-        ends = [(arc, graph.tail[arc], graph.head[arc], graph.metric[arc]) for arc in arcs]
-        for dest in self._dests:
-            dist = self._routes.dist_to(dest)
-            todo = [u for _, u, v, w in ends if dist[v] >= 0 and dist[u] == w + dist[v]]
-            seen = set(todo)
-            while todo:
-                v = todo.pop()
-                for u, w, _ in graph.into[v]:
-                    if u not in seen and dist[u] == w + dist[v]:
-                        seen.add(u)
-                        todo.append(u)
-            found |= seen
-        return found
+        arcs = tuple(arcs)
+        return set[Node]().union(*(self._routes.above(arcs, dest) for dest in self._dests))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from mcastplan.model.question import Question
 from mcastplan.model.results import Comparison, SchemeResult
 from mcastplan.report import read, words
@@ -136,8 +138,6 @@ def closing(result: Comparison) -> str:
     parts = [items(result.assumptions)]
     if notes:
         parts += ["<h3>About single schemes</h3>", items(notes)]
-    left_out = "".join(f"<dt>{esc(what)}<dd>{prose(about)}" for what, about in words.NOT_MODELLED)
-    terms = "".join(f"<dt>{esc(term)}<dd>{prose(about)}" for term, about in words.GLOSSARY)
     return (
         section(
             "assumptions",
@@ -149,7 +149,30 @@ def closing(result: Comparison) -> str:
             "not-modelled",
             "What is left out",
             "Things that a real push meets and this plan does not know of.",
-            f"<dl>{left_out}</dl>",
+            _definitions(words.NOT_MODELLED),
         )
-        + section("words", "The words", "", f"<dl>{terms}</dl>")
+        + section("words", "The words", "", _definitions(words.GLOSSARY))
     )
+
+
+def failure_closing(
+    computed_from: str,
+    assumptions: Sequence[str],
+    left_out: Iterable[tuple[str, str]],
+    terms: Iterable[tuple[str, str]],
+) -> str:
+    """The last chapter of a page about failures; ``terms`` come before those of every page."""
+    return (
+        section(
+            "assumptions",
+            "What these numbers take for granted",
+            f"This is a prediction, computed from {computed_from}; nothing here was measured.",
+            items(assumptions),
+        )
+        + section("not-modelled", "What is left out", "", _definitions(left_out))
+        + section("words", "The words", "", _definitions((*terms, *words.GLOSSARY)))
+    )
+
+
+def _definitions(rows: Iterable[tuple[str, str]]) -> str:
+    return "<dl>" + "".join(f"<dt>{esc(term)}<dd>{prose(about)}" for term, about in rows) + "</dl>"

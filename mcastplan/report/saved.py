@@ -30,36 +30,17 @@ class Kind(msgspec.Struct, frozen=True):
     markdown: Callable[[Any], str]
 
 
+def _kind(result: type[Any], command: str, pages: Any) -> Kind:
+    """``pages`` is the module that renders such results; every one exports these three names."""
+    return Kind(result, command, pages.CHAPTERS, pages.headline, pages.markdown)
+
+
 # What a report can be made of, by the text in ``schema``.
 RESULTS: dict[str, Kind] = {
-    "mcastplan.compare/1": Kind(
-        type=Comparison,
-        command="compare",
-        chapters=comparison.CHAPTERS,
-        headline=comparison.headline,
-        markdown=comparison.markdown,
-    ),
-    "mcastplan.timeline/1": Kind(
-        type=Timeline,
-        command="fail",
-        chapters=timeline.CHAPTERS,
-        headline=timeline.headline,
-        markdown=timeline.markdown,
-    ),
-    "mcastplan.sweep/1": Kind(
-        type=Sweep,
-        command="sweep",
-        chapters=sweep.CHAPTERS,
-        headline=sweep.headline,
-        markdown=sweep.markdown,
-    ),
-    "mcastplan.campaign/1": Kind(
-        type=Campaign,
-        command="campaign",
-        chapters=campaign.CHAPTERS,
-        headline=campaign.headline,
-        markdown=campaign.markdown,
-    ),
+    "mcastplan.compare/1": _kind(Comparison, "compare", comparison),
+    "mcastplan.timeline/1": _kind(Timeline, "fail", timeline),
+    "mcastplan.sweep/1": _kind(Sweep, "sweep", sweep),
+    "mcastplan.campaign/1": _kind(Campaign, "campaign", campaign),
 }
 
 

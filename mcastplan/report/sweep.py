@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from mcastplan.model.sweep import Distribution, HarmfulScheme, Sweep
 from mcastplan.report import sweep_words, words
+from mcastplan.report.closing import failure_closing
 from mcastplan.report.markdown_parts import bullets, chapter, table_lines, text
 from mcastplan.report.markup import Cell, Column, esc, items, prose, section, table
 from mcastplan.report.sweep_charts import strips, touched
@@ -173,23 +174,11 @@ def _worst(result: Sweep) -> str:
 
 
 def _closing(result: Sweep) -> str:
-    left_out = "".join(
-        f"<dt>{esc(name)}<dd>{prose(about)}" for name, about in sweep_words.NOT_MODELLED
-    )
-    terms = "".join(
-        f"<dt>{esc(term)}<dd>{prose(about)}"
-        for term, about in (*sweep_words.GLOSSARY, *words.GLOSSARY)
-    )
-    return (
-        section(
-            "assumptions",
-            "What these numbers take for granted",
-            "This is a prediction, computed from stated capacities and timers; nothing here was"
-            " measured.",
-            items(result.assumptions),
-        )
-        + section("not-modelled", "What is left out", "", f"<dl>{left_out}</dl>")
-        + section("words", "The words", "", f"<dl>{terms}</dl>")
+    return failure_closing(
+        "stated capacities and timers",
+        result.assumptions,
+        sweep_words.NOT_MODELLED,
+        sweep_words.GLOSSARY,
     )
 
 

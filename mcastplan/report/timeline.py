@@ -8,6 +8,7 @@ from mcastplan.model.change import STAGES
 from mcastplan.model.timeline import SchemeTimeline, Timeline
 from mcastplan.report import timeline_read as read
 from mcastplan.report import timeline_words, words
+from mcastplan.report.closing import failure_closing
 from mcastplan.report.colours import colour
 from mcastplan.report.markdown_parts import bullets, chapter, table_lines, text
 from mcastplan.report.markup import attributes, esc, items, percent, precise, prose, section
@@ -164,22 +165,8 @@ def _note_lines(result: Timeline) -> list[str]:
 
 
 def _closing(result: Timeline) -> str:
-    left_out = "".join(
-        f"<dt>{esc(name)}<dd>{prose(about)}" for name, about in timeline_words.NOT_MODELLED
-    )
-    terms = "".join(
-        f"<dt>{esc(term)}<dd>{prose(about)}"
-        for term, about in (*timeline_words.GLOSSARY, *words.GLOSSARY)
-    )
-    return (
-        section(
-            "assumptions",
-            "What these numbers take for granted",
-            "This is a prediction, computed from stated timers; nothing here was measured.",
-            items(result.assumptions),
-        )
-        + section("not-modelled", "What is left out", "", f"<dl>{left_out}</dl>")
-        + section("words", "The words", "", f"<dl>{terms}</dl>")
+    return failure_closing(
+        "stated timers", result.assumptions, timeline_words.NOT_MODELLED, timeline_words.GLOSSARY
     )
 
 

@@ -114,17 +114,7 @@ class JoinPrune:
         graph, arcs = self._igp.graph, self._igp.down
         found = set(ends)
         for root in sorted({demand.origin for demand in self.mroutes.demands}):
-            dist = self._igp.before.dist_to(root)
-            into = [(graph.tail[arc], graph.metric[arc], graph.head[arc]) for arc in arcs]
-            seen = {u for u, metric, v in into if dist[v] >= 0 and dist[u] == metric + dist[v]}
-            todo = list(seen)
-            while todo:
-                v = todo.pop()
-                for u, metric, _ in graph.into[v]:
-                    if u not in seen and dist[u] == metric + dist[v]:
-                        seen.add(u)
-                        todo.append(u)
-            found |= seen
+            found |= self._igp.before.above(arcs, root)
         if self._mofrr:
             found.update([u for v in found for u, _, _ in graph.into[v]])
         return found

@@ -82,13 +82,14 @@ def context_of(scenario: Scenario) -> Context:
     return Context(scenario, routes, space, demands, tuple(bounds), tuple(reached))
 
 
-def assumptions(context: Context) -> tuple[str, ...]:
-    """What the numbers take for granted, in sentences."""
+def assumptions(context: Context, *, lossless: bool = True) -> tuple[str, ...]:
+    """What the numbers take for granted, in sentences; not ``lossless`` where failures cost packets
+    that are sent again."""
     scenario = context.scenario
     said = list(scenario.assumptions)
     said.append(
-        f"MTU {scenario.mtu} B end to end; 38 B of Ethernet framing, preamble and gap a packet;"
-        " no loss, no retransmission"
+        f"MTU {scenario.mtu} B end to end; 38 B of Ethernet framing, preamble and gap a packet"
+        + ("; no loss, no retransmission" if lossless else "")
     )
     said.append(
         "every flow gets its max-min fair share at once; a multicast push is one flow at one rate,"

@@ -43,7 +43,7 @@ def fail(
     return Timeline(
         schema=SCHEMA,
         scenario=scenario.name,
-        assumptions=(*_lossy(assumptions(context)), *_assumptions(scenario)),
+        assumptions=(*assumptions(context, lossless=False), *_assumptions(scenario)),
         failures=failure_rows(scenario, failures),
         preset=scenario.timers.preset,
         profile=scenario.transport.profile,
@@ -51,11 +51,6 @@ def fail(
         because=(*_too_late(rows, failures), *_because(rows)),
         network=network_of(scenario.topology),
     )
-
-
-def _lossy(said: Sequence[str]) -> list[str]:
-    """The assumptions of `compare`, but that nothing is lost."""
-    return [each.removesuffix("; no loss, no retransmission") for each in said]
 
 
 def _assumptions(scenario: Scenario) -> list[str]:

@@ -5,7 +5,7 @@ Not modelled here: areas, prefix summaries, administrative distance, unequal-cos
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 from itertools import islice
 from typing import Literal
@@ -191,6 +191,24 @@ class IgpRoutes:
             routes = self.base or self
             found = list(routes.next_arcs(node, dest)) == list(self.next_arcs(node, dest))
             self._stays[node, dest] = found
+        return found
+
+    def above(self, arcs: Iterable[Arc], dest: Node) -> set[Node]:
+        """Nodes with one of ``arcs`` on a shortest path to ``dest``."""
+        graph, dist = self.graph, self.dist_to(dest)
+        tail, head, metric = graph.tail, graph.head, graph.metric
+        found = {
+            tail[arc]
+            for arc in arcs
+            if dist[head[arc]] >= 0 and dist[tail[arc]] == metric[arc] + dist[head[arc]]
+        }
+        todo = list(found)
+        while todo:
+            v = todo.pop()
+            for u, w, _ in graph.into[v]:
+                if u not in found and dist[u] == w + dist[v]:
+                    found.add(u)
+                    todo.append(u)
         return found
 
     def next_arcs(self, node: Node, dest: Node) -> list[Arc]:

@@ -18,7 +18,7 @@ from mcastplan.converge.watch import Watch
 from mcastplan.dataplane.flight import Flight
 from mcastplan.dataplane.walk import Walk, faults, walk_plan
 from mcastplan.errors import InfeasibleError
-from mcastplan.evaluate.scheme import Context, install
+from mcastplan.evaluate.scheme import Context, Installed, install
 from mcastplan.model.failure import Failure
 from mcastplan.model.scenario import PimOptions, Scenario
 from mcastplan.schemes import SCHEMES
@@ -141,6 +141,21 @@ def test_every_instant_of_an_outage_has_a_stage(scenario: Scenario, data: st.Dat
                         assert min(gap.stages.values(), default=1.0) > 0
 
 
+def _agree(context: Context, installed: Installed, igp: LinkState) -> None:
+    """`Watch` and `play` find the same outages."""
+    found = [
+        gap.to_s - gap.from_s
+        for carried in play(context, installed.scheme, igp, installed.plans).transfers
+        for flow, course in zip(carried.plan.flows, carried.courses, strict=True)
+        for node in flow.receivers
+        for gap in gaps(course, node)
+        if gap.to_s < math.inf
+    ]
+    longest, total = Watch(context, installed.scheme, installed.plans).outage(igp)
+    assert (longest or 0.0) == pytest.approx(max(found, default=0.0), abs=1e-9)
+    assert total == pytest.approx(math.fsum(found), abs=1e-9)
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(scenarios(max_nodes=9), st.data())
 def test_what_a_sweep_watches_is_the_whole_story(scenario: Scenario, data: st.DataObject) -> None:
@@ -163,17 +178,7 @@ def test_what_a_sweep_watches_is_the_whole_story(scenario: Scenario, data: st.Da
             installed = install(context, kind)
         except InfeasibleError:
             continue
-        found = [
-            gap.to_s - gap.from_s
-            for carried in play(context, installed.scheme, igp, installed.plans).transfers
-            for flow, course in zip(carried.plan.flows, carried.courses, strict=True)
-            for node in flow.receivers
-            for gap in gaps(course, node)
-            if gap.to_s < math.inf
-        ]
-        longest, total = Watch(context, installed.scheme, installed.plans).outage(igp)
-        assert (longest or 0.0) == pytest.approx(max(found, default=0.0), abs=1e-9)
-        assert total == pytest.approx(math.fsum(found), abs=1e-9)
+        _agree(context, installed, igp)
 
 
 @pytest.mark.parametrize("number", range(6))
@@ -192,14 +197,4 @@ def test_what_a_sweep_watches_is_the_whole_story_of_a_wide_network(number: int) 
         igp = LinkState(scenario, context.routes, [Failure(FAIL_S, (link,))])
         for kind in SCHEMES[1:]:
             installed = install(context, kind)
-            found = [
-                gap.to_s - gap.from_s
-                for carried in play(context, installed.scheme, igp, installed.plans).transfers
-                for flow, course in zip(carried.plan.flows, carried.courses, strict=True)
-                for node in flow.receivers
-                for gap in gaps(course, node)
-                if gap.to_s < math.inf
-            ]
-            longest, total = Watch(context, installed.scheme, installed.plans).outage(igp)
-            assert (longest or 0.0) == pytest.approx(max(found, default=0.0), abs=1e-9)
-            assert total == pytest.approx(math.fsum(found), abs=1e-9)
+            _agree(context, installed, igp)
