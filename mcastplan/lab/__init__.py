@@ -1,0 +1,1 @@
+"""The scenario scaled to what one machine can carry, and what the lab should then show."""
