@@ -1,0 +1,13 @@
+"""Twenty-eight routers of a European backbone, each a BFR; a cable is pulled in mid-push.
+
+BIER's tables follow every router's own kernel routes: no router but the ingress knows the push.
+
+    sudo .venv/bin/python emulation/labs/nobel_eu_bier.py [--report DIR]
+"""
+
+import sys
+
+from _lab import run
+
+if __name__ == "__main__":
+    sys.exit(run(__file__, "builtin:lab-nobel-eu", "--scheme", "bier"))

@@ -1,0 +1,230 @@
+"""One `lab run` from outside the sandbox: predict, have it measured, put both in one result."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from mcastlab import calibrate, doctor, job
+from mcastlab.machine import machine
+from mcastlab.sandbox import run_job
+from mcastplan.converge.failures import failure_rows
+from mcastplan.errors import EnvironmentLacksError, UsageError
+from mcastplan.lab.build import build
+from mcastplan.lab.predict import predict
+from mcastplan.lab.spec import LabPush, LabSpec
+from mcastplan.model.failure import Failure
+from mcastplan.model.measurement import Calibration, Lab, Measurement, Predicted, Run
+from mcastplan.model.scenario import Scenario
+from mcastplan.model.timeline import FailureRow
+from mcastplan.scenario.failing import failures_of
+from mcastplan.schemes import SCHEMES
+from mcastplan.units import parse_time
+
+SCHEMA = "mcastplan.measurement/1"
+DEFAULT_SHARE = 40.0  # of the predicted transfer, where --fail names no instant
+# A push may take this many times its prediction, and this much more, before it is ended.
+PATIENCE, PATIENCE_S = 3.0, 30.0
+
+Watch = Callable[[job.Event], None]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of `lab run`, as the user gave them."""
+
+    schemes: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    up: str | None = None
+    silent: bool = False
+    repeat: int = 1
+    rate_scale: float = 1e-3
+    seconds: float = 20.0
+    pcap: str | None = None
+    calibrate: bool = False
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """One push under one scheme: what is done, and what should come of it."""
+
+    push: job.Push
+    row: FailureRow | None
+    predicted: Predicted
+
+
+def measure(scenario: Scenario, asked: Asked, watch: Watch) -> Measurement:
+    """Build, push and measure. Ctrl-C ends it early with what was measured so far.
+
+    Raises `EnvironmentLacksError` where the machine lacks something, `UsageError` for what the lab
+    cannot run.
+    """
+    schemes = _schemes(scenario, asked.schemes)
+    instants = [_instant(text) for text in asked.links]
+    if (asked.up or asked.silent) and not asked.links:
+        raise UsageError("nothing fails; name a link with --fail")
+    examined = doctor.examine()
+    if not examined.fit:
+        raise EnvironmentLacksError(doctor.refusal(examined))
+    spec = build(
+        scenario,
+        rate_scale=asked.rate_scale,
+        seconds=asked.seconds,
+        netem=examined.netem,
+        schemes=schemes,
+    )
+    constants = calibrate.calibrated(watch, anew=asked.calibrate)
+    plans = [
+        _plan(spec, push, scheme, constants, asked, instants)
+        for scheme in schemes
+        for push in spec.pushes
+    ]
+    slowest_s = max((each.predicted.transfer_s or asked.seconds for each in plans), default=0.0)
+    whole = job.Job(
+        spec=spec,
+        pushes=tuple(each.push for each in plans),
+        push_s=PATIENCE * slowest_s + PATIENCE_S,
+        pcap=None if asked.pcap is None else str(Path(asked.pcap).resolve()),
+    )
+    up: job.Up | None = None
+    ran: list[job.Ran] = []
+    interrupted = False
+    try:
+        for event in run_job("mcastlab.experiment:main", whole):
+            watch(event)
+            if isinstance(event, job.Up):
+                up = event
+            elif isinstance(event, job.Ran):
+                ran.append(event)
+    except KeyboardInterrupt:
+        if up is None:
+            raise
+        interrupted = True
+    assert up is not None  # the sandbox raises before it ends without it
+    return _measurement(scenario, spec, constants, plans, up, ran, interrupted)
+
+
+def all_ready(result: Measurement) -> bool:
+    """Whether every replica of every push that counts got ready."""
+    return all(
+        replica.status == "ready" for run in result.runs for replica in run.measured.replicas
+    )
+
+
+def _schemes(scenario: Scenario, names: tuple[str, ...]) -> tuple[str, ...]:
+    known = tuple(kind.name for kind in SCHEMES)
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no scheme {name!r}; there are {', '.join(known)}")
+    wanted = names or scenario.schemes.only or known
+    return tuple(name for name in known if name in wanted)
+
+
+class _Instant(msgspec.Struct, frozen=True):
+    """``A,B@5s`` or ``A,B@40%``: one of the two is set."""
+
+    link: str
+    at_s: float | None
+    share: float | None
+
+
+def _instant(text: str) -> _Instant:
+    link, _, when = text.rpartition("@") if "@" in text else (text, "", f"{DEFAULT_SHARE:g}%")
+    if not link:
+        raise UsageError(f"--fail {text}: no link; write A,B@5s, A,B@40% or a link's id")
+    if not when.endswith("%"):
+        return _Instant(link, parse_time(when), None)
+    try:
+        share = float(when[:-1])
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 100:
+        raise UsageError(f"--fail {text}: {when!r} is no share of the transfer; write 0% to 100%")
+    return _Instant(link, None, share / 100)
+
+
+def _plan(
+    spec: LabSpec,
+    push: LabPush,
+    scheme: str,
+    constants: Calibration,
+    asked: Asked,
+    instants: list[_Instant],
+) -> _Plan:
+    """Shares of the transfer are of the predicted one, so that the plan knows the instant too."""
+    calm = predict(spec, push, scheme, constants)
+    if not instants:
+        return _Plan(job.Push(scheme, push.transfer, None, asked.repeat), None, calm)
+    if len({(each.at_s, each.share) for each in instants}) > 1:
+        raise UsageError("--fail: all links fail at one instant; give each the same, or none")
+    first = instants[0]
+    if first.at_s is not None:
+        at_s = first.at_s
+    else:
+        assert first.share is not None
+        at_s = (calm.setup_s or 0.0) + first.share * (calm.transfer_s or 0.0)
+    failure = _failure(spec.scenario, [each.link for each in instants], at_s, asked)
+    fault = job.Fault(failure.links, failure.at_s, failure.up_at_s, asked.silent)
+    return _Plan(
+        job.Push(scheme, push.transfer, fault, asked.repeat),
+        failure_rows(spec.scenario, [failure])[0],
+        predict(spec, push, scheme, constants, failure, probe=True),
+    )
+
+
+def _failure(scenario: Scenario, links: list[str], at_s: float, asked: Asked) -> Failure:
+    [failure] = failures_of(scenario, links, silent=asked.silent)
+    up_at_s = None if asked.up is None else parse_time(asked.up)
+    if up_at_s is not None and up_at_s <= at_s:
+        raise UsageError(f"--up {asked.up}: the link fails only {at_s:.3g} s after the start")
+    return msgspec.structs.replace(failure, at_s=at_s, up_at_s=up_at_s)
+
+
+def _measurement(
+    scenario: Scenario,
+    spec: LabSpec,
+    constants: Calibration,
+    plans: list[_Plan],
+    up: job.Up,
+    ran: list[job.Ran],
+    interrupted: bool,
+) -> Measurement:
+    plan = {(each.push.scheme, each.push.transfer): each for each in plans}
+    runs = []
+    for each in ran:
+        own = plan[each.push.scheme, each.push.transfer]
+        runs.append(
+            Run(
+                scheme=each.push.scheme,
+                transfer=each.push.transfer,
+                attempt=each.attempt,
+                invalid=each.invalid,
+                failure=own.row,
+                measured=each.measured,
+                predicted=own.predicted,
+            )
+        )
+    return Measurement(
+        schema=SCHEMA,
+        scenario=scenario.name,
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        machine=machine(),
+        calibration=constants,
+        lab=Lab(
+            rate_scale=spec.rate_scale,
+            size_scale=spec.size_scale,
+            mtu=spec.mtu,
+            routers=len(spec.routers),
+            links=len(spec.scenario.topology.links),
+            replicas=sum(len(site.replicas) for site in spec.sites),
+            size_bytes=max(push.size_bytes for push in spec.pushes),
+            shards=max(push.shards for push in spec.pushes),
+            converged_s=up.built_s + up.converged_s,
+            worst_link_error=up.worst_link_error,
+            netem=spec.netem,
+        ),
+        assumptions=(*spec.scenario.assumptions, *spec.notes),
+        runs=tuple(runs),
+        interrupted=interrupted,
+    )

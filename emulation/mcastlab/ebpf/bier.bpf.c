@@ -1,0 +1,448 @@
+/* BIER without MPLS on tc ingress: RFC 8279 (forwarding: section 6.5), RFC 8296 (header).
+ *
+ *   bier_impose    on the port of an origin: (S,G) -> BitStrings, one packet for each SI
+ *   bier_forward   on core ports: one copy for each neighbour that has bits, then disposition
+ *
+ * Copies are made with as little work as the helpers allow. The packet holds one copy at a time;
+ * that copy is `pending` until the next one is needed, so that the last leaves by bpf_redirect,
+ * without a clone. Whatever the fan-out, the next row is found by the lowest bit that is left.
+ *
+ * F-BMs and BitStrings are kept as on the wire and read as 64-bit words: no byte is ever swapped.
+ * "Bit" below is a position in these words (`8 * octet + significance` in an octet), which the
+ * writer of the maps computes. Little-endian machines only.
+ *
+ * Tables are hash elements without preallocation: the kernel replaces an element as a whole, under
+ * RCU, so no packet sees half a BIFT.
+ *
+ * Not here: MPLS encapsulation, BIER-TE, OAM, ECMP in a BIFT (the lab has no equal-cost paths),
+ * fragmentation. TC, S, Nibble, OAM, Rsv, DSCP and BFIR-id are carried and otherwise ignored.
+ */
+#include "common.h"
+
+#define ETH_P_BIER 0xAB37
+#define FIXED_BYTES 12
+#define MAX_WORDS 16 /* 1024 bits */
+#define MAX_ROWS 64
+#define MAX_SETS 16
+#define MAX_PORTS 32
+#define FIRST_TTL 255
+#define PROTO_IPV4 4
+
+enum drop {
+	DROP_VLAN,
+	DROP_OTHER_HOST,
+	DROP_TRUNCATED,
+	DROP_VERSION,
+	DROP_RESERVED_BSL,
+	DROP_UNKNOWN_BIFT,
+	DROP_BSL_MISMATCH,
+	DROP_EXPIRED,
+	DROP_EMPTY,
+	DROP_NO_ROUTE,
+	DROP_PROTO,
+	DROP_INNER,
+	DROP_INNER_TTL,
+	DROP_NO_SITE,
+	DROP_STORE,
+	DROP_REDIRECT,
+	DROPS,
+};
+
+/* One neighbour. `ifindex` 0: row 0 is the bits that nobody owns, row 1 this BFR itself. */
+struct row {
+	__u64 mac_hi; /* destination, and the first two octets of the source */
+	__u32 mac_lo;
+	__u32 ifindex;
+	__u64 f_bm[MAX_WORDS];
+};
+
+struct bift {
+	__u32 bsl_code; /* 1: 64 bits ... 5: 1024 bits */
+	__u32 words;
+	struct row row[MAX_ROWS];
+	__u8 row_of[MAX_WORDS * 64]; /* by bit */
+};
+
+struct flow {
+	__be32 source;
+	__be32 group;
+};
+
+struct set {
+	__u32 bift_id;
+	__u32 reserved;
+	__u64 bits[MAX_WORDS];
+};
+
+struct imposition {
+	__u32 sets;
+	__u32 bsl_code;
+	__u32 words;
+	__be16 bfir_id;
+	__u16 reserved;
+	struct set set[MAX_SETS];
+};
+
+struct site_port {
+	__u32 ifindex;
+	__u8 mac[ETH_ALEN];
+	__u8 reserved[2];
+};
+
+struct sites {
+	__u32 ports;
+	struct site_port port[MAX_PORTS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 256);
+	__type(key, __u32); /* BIFT-id */
+	__type(value, struct bift);
+} bifts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct flow);
+	__type(value, struct imposition);
+} impositions SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct flow);
+	__type(value, struct sites);
+} receivers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DROPS);
+	__type(key, __u32);
+	__type(value, __u64);
+} drops SEC(".maps");
+
+/* One packet on its way through the rows of one BIFT after another. */
+struct walk {
+	struct __sk_buff *skb;
+	struct bift *bift;
+	struct imposition *imposition;
+	__u32 words;
+	__u32 pending; /* where the copy that the packet now holds belongs; 0: it holds none */
+	__be32 first;  /* BIFT-id, TC, S, TTL of what is sent */
+	__u16 last_hop; /* the TTL does not reach a neighbour */
+	__u16 expired;
+	__u32 local; /* this BFR's own bit was set */
+	__u32 reserved;
+	__u64 bits[MAX_WORDS];
+};
+
+static __always_inline int drop(__u32 reason) {
+	__u64 *count = bpf_map_lookup_elem(&drops, &reason);
+	if (count)
+		(*count)++;
+	return TC_ACT_SHOT;
+}
+
+static __always_inline void send_copy(struct __sk_buff *skb, __u32 ifindex) {
+	/* Positive: a queue was full, and counts that itself. */
+	if (bpf_clone_redirect(skb, ifindex, 0) < 0)
+		drop(DROP_REDIRECT);
+}
+
+/* RFC 8279 section 6.5, one turn: the lowest bit names the row, its F-BM the bits that go along. */
+static __always_inline long step(struct walk *w, const __u32 words) {
+	__u64 lowest = 0;
+	__u32 at = 0, j;
+#pragma unroll
+	for (j = 0; j < words; j++) {
+		if (w->bits[j]) {
+			lowest = w->bits[j];
+			at = j;
+			break;
+		}
+	}
+	if (!lowest)
+		return 1;
+	__u32 bit = at * 64 + lowest_bit(lowest);
+	__u32 number = w->bift->row_of[bit & (MAX_WORDS * 64 - 1)];
+	struct row *row = &w->bift->row[number & (MAX_ROWS - 1)];
+	if (!row->ifindex || w->last_hop) {
+		if (row->ifindex)
+			w->expired = 1;
+		else if (number)
+			w->local = 1;
+		else
+			drop(DROP_NO_ROUTE);
+#pragma unroll
+		for (j = 0; j < words; j++)
+			w->bits[j] &= ~row->f_bm[j];
+		return 0;
+	}
+	if (w->pending)
+		send_copy(w->skb, w->pending);
+	__u8 *p = linear(w->skb, ETH_BYTES + FIXED_BYTES + 8 * words);
+	if (!p) {
+		w->pending = 0;
+		drop(DROP_STORE);
+		return 1;
+	}
+	*(__u64 *)p = row->mac_hi;
+	*(__u32 *)(p + 8) = row->mac_lo;
+	*(__be32 *)(p + ETH_BYTES) = w->first;
+	__u64 *onward = (__u64 *)(p + ETH_BYTES + FIXED_BYTES);
+#pragma unroll
+	for (j = 0; j < words; j++) {
+		__u64 mine = w->bits[j] & row->f_bm[j];
+		onward[j] = mine;
+		w->bits[j] ^= mine;
+	}
+	w->pending = row->ifindex;
+	return 0;
+}
+
+static long step_1(__u32 i, struct walk *w) { return step(w, 1); }
+static long step_2(__u32 i, struct walk *w) { return step(w, 2); }
+static long step_4(__u32 i, struct walk *w) { return step(w, 4); }
+static long step_8(__u32 i, struct walk *w) { return step(w, 8); }
+static long step_16(__u32 i, struct walk *w) { return step(w, 16); }
+
+/* Every bit of w->bits meets a row of w->bift. A row clears its bits: at most MAX_ROWS turns. */
+static __always_inline void replicate(struct walk *w) {
+	switch (w->words) {
+	case 1:
+		bpf_loop(MAX_ROWS, step_1, w, 0);
+		break;
+	case 2:
+		bpf_loop(MAX_ROWS, step_2, w, 0);
+		break;
+	case 4:
+		bpf_loop(MAX_ROWS, step_4, w, 0);
+		break;
+	case 8:
+		bpf_loop(MAX_ROWS, step_8, w, 0);
+		break;
+	case 16:
+		bpf_loop(MAX_ROWS, step_16, w, 0);
+		break;
+	}
+}
+
+struct delivery {
+	struct __sk_buff *skb;
+	struct sites *sites;
+	__u32 pending;
+	__u32 reserved;
+};
+
+static long deliver(__u32 i, struct delivery *d) {
+	if (i >= d->sites->ports || i >= MAX_PORTS)
+		return 1;
+	if (d->pending)
+		send_copy(d->skb, d->pending);
+	struct ethhdr *eth = linear(d->skb, ETH_BYTES);
+	if (!eth) {
+		d->pending = 0;
+		drop(DROP_STORE);
+		return 1;
+	}
+	struct site_port *port = &d->sites->port[i];
+	__builtin_memcpy(eth->h_source, port->mac, ETH_ALEN);
+	d->pending = port->ifindex;
+	return 0;
+}
+
+/* adjust_room shrinks nothing but IP, and a packet is IP once the kernel has popped a VLAN tag in
+ * front of that ethertype. A first push leaves its tag outside the data, hence two.
+ */
+static __always_inline bool become_ipv4(struct __sk_buff *skb) {
+	__be16 type = bpf_htons(ETH_P_IP);
+	return !bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), 1) &&
+	       !bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), 1) &&
+	       !bpf_skb_store_bytes(skb, ETH_BYTES + 2, &type, sizeof(type), 0) &&
+	       !bpf_skb_vlan_pop(skb) && !bpf_skb_vlan_pop(skb);
+}
+
+/* This BFR is a BFER of the packet: the inner packet to every site here that receives it.
+ * `hop`: passing on to the sites is an IP hop of its own, as the BFIR's was.
+ */
+static __always_inline int dispose(struct __sk_buff *skb, __u32 header, bool hop) {
+	__u32 inner = ETH_BYTES + header;
+	__u8 *p = pulled(skb, inner + IP_BYTES);
+	/* The verifier wants a constant bound for a field before the BitString. */
+	if (!p || !(p = linear(skb, ETH_BYTES + FIXED_BYTES)))
+		return drop(DROP_INNER);
+	if ((p[ETH_BYTES + 9] & 0x3f) != PROTO_IPV4)
+		return drop(DROP_PROTO);
+	struct iphdr *ip = (void *)(p + inner);
+	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
+		return drop(DROP_INNER);
+	__u32 length = bpf_ntohs(ip->tot_len);
+	if (ip->version != 4 || ip->ihl < 5 || length < ip->ihl * 4 || inner + length > skb->len ||
+	    (ip->daddr & bpf_htonl(0xf0000000)) != bpf_htonl(0xe0000000))
+		return drop(DROP_INNER);
+	if (ip->ttl <= hop)
+		return drop(DROP_INNER_TTL);
+	struct flow flow = {ip->saddr, ip->daddr};
+	struct sites *sites = bpf_map_lookup_elem(&receivers, &flow);
+	if (!sites)
+		return drop(DROP_NO_SITE);
+	if (!become_ipv4(skb) || bpf_skb_adjust_room(skb, -(__s32)header, BPF_ADJ_ROOM_MAC, 0))
+		return drop(DROP_STORE);
+	p = linear(skb, ETH_BYTES + IP_BYTES);
+	if (!p)
+		return drop(DROP_STORE);
+	group_mac(p, flow.group);
+	if (hop)
+		decrease_ttl((void *)(p + ETH_BYTES));
+	struct delivery d = {.skb = skb, .sites = sites};
+	bpf_loop(MAX_PORTS, deliver, &d, 0);
+	return d.pending ? bpf_redirect(d.pending, 0) : drop(DROP_NO_SITE);
+}
+
+/* After the last row: what is pending leaves, and the own copy is unwrapped. */
+static __always_inline int finish(struct walk *w, bool hop) {
+	if (w->expired)
+		drop(DROP_EXPIRED);
+	if (!w->local)
+		return w->pending ? bpf_redirect(w->pending, 0) : TC_ACT_SHOT;
+	if (w->pending)
+		send_copy(w->skb, w->pending);
+	__u32 header = FIXED_BYTES + 8 * w->words;
+	switch (w->words) { /* a constant for the verifier */
+	case 1:
+	case 2:
+	case 4:
+	case 8:
+	case 16:
+		return dispose(w->skb, header & 0xff, hop);
+	}
+	return TC_ACT_SHOT;
+}
+
+SEC("tc")
+int bier_forward(struct __sk_buff *skb) {
+	if (skb->protocol != bpf_htons(ETH_P_BIER))
+		return NEXT_PROGRAM;
+	if (skb->vlan_present)
+		return drop(DROP_VLAN);
+	if (skb->pkt_type != PACKET_HOST)
+		return drop(DROP_OTHER_HOST);
+	__u8 *p = pulled(skb, ETH_BYTES + FIXED_BYTES);
+	if (!p)
+		return drop(DROP_TRUNCATED);
+	__u32 first = bpf_ntohl(*(__be32 *)(p + ETH_BYTES));
+	__u32 second = bpf_ntohl(*(__be32 *)(p + ETH_BYTES + 4));
+	__u32 code = second >> 20 & 0xf, ttl = first & 0xff, id = first >> 12;
+	if (second >> 24 & 0xf)
+		return drop(DROP_VERSION);
+	if (!code || code > 7)
+		return drop(DROP_RESERVED_BSL);
+	/* RFC 8296 section 2.1.2: the length is the BIFT's; a field that says otherwise is an error. */
+	struct bift *bift = bpf_map_lookup_elem(&bifts, &id);
+	if (!bift)
+		return drop(DROP_UNKNOWN_BIFT);
+	if (code != bift->bsl_code)
+		return drop(DROP_BSL_MISMATCH);
+	if (!ttl)
+		return drop(DROP_EXPIRED);
+
+	struct walk w = {.skb = skb, .bift = bift, .words = bift->words};
+	w.first = bpf_htonl(first - 1);
+	w.last_hop = ttl == 1;
+	__u64 any = 0;
+#define READ(n)                                                                                    \
+	case n: {                                                                                  \
+		p = pulled(skb, ETH_BYTES + FIXED_BYTES + 8 * n);                                  \
+		if (!p)                                                                            \
+			return drop(DROP_TRUNCATED);                                               \
+		__u64 *bits = (__u64 *)(p + ETH_BYTES + FIXED_BYTES);                              \
+		_Pragma("unroll") for (__u32 j = 0; j < n; j++) any |= w.bits[j] = bits[j];        \
+		break;                                                                             \
+	}
+	switch (w.words) {
+		READ(1)
+		READ(2)
+		READ(4)
+		READ(8)
+		READ(16)
+	default:
+		return drop(DROP_UNKNOWN_BIFT);
+	}
+	if (!any)
+		return drop(DROP_EMPTY);
+	replicate(&w);
+	return finish(&w, true);
+}
+
+/* One SI of an imposition. */
+static long impose_set(__u32 i, struct walk *w) {
+	if (i >= w->imposition->sets || i >= MAX_SETS)
+		return 1;
+	struct set *set = &w->imposition->set[i];
+	__u32 id = set->bift_id;
+	w->bift = bpf_map_lookup_elem(&bifts, &id);
+	if (!w->bift || w->bift->words != w->words) {
+		drop(DROP_UNKNOWN_BIFT);
+		return 0;
+	}
+	w->first = bpf_htonl(id << 12 | 1 << 8 | FIRST_TTL); /* TC 0, S 1 */
+#pragma unroll
+	for (__u32 j = 0; j < MAX_WORDS; j++)
+		w->bits[j] = set->bits[j];
+	replicate(w);
+	return 0;
+}
+
+/* 20 bits that are the same for every packet of a flow (RFC 8296 section 2.1.2). */
+static __always_inline __u32 entropy(struct iphdr *ip, __u32 ports) {
+	__u64 hash = ((__u64)ip->saddr << 32 | ip->daddr) * 0x9e3779b97f4a7c15ULL;
+	hash = (hash ^ ports ^ (__u64)ip->protocol << 32) * 0x9e3779b97f4a7c15ULL;
+	return hash >> 44;
+}
+
+SEC("tc")
+int bier_impose(struct __sk_buff *skb) {
+	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->vlan_present)
+		return NEXT_PROGRAM;
+	__u8 *p = pulled(skb, ETH_BYTES + IP_BYTES);
+	if (!p)
+		return NEXT_PROGRAM;
+	struct iphdr *ip = (void *)(p + ETH_BYTES);
+	struct flow flow = {ip->saddr, ip->daddr};
+	struct imposition *found = bpf_map_lookup_elem(&impositions, &flow);
+	if (!found)
+		return NEXT_PROGRAM;
+	__u32 length = bpf_ntohs(ip->tot_len);
+	if (ip->version != 4 || ip->ihl < 5 || length < ip->ihl * 4 ||
+	    ETH_BYTES + length > skb->len)
+		return drop(DROP_INNER);
+	if (ip->ttl <= 1)
+		return drop(DROP_INNER_TTL);
+	__u32 ports = 0;
+	bool whole = !(ip->frag_off & bpf_htons(0x3fff)) && ip->ihl == 5;
+	if (whole && linear(skb, ETH_BYTES + IP_BYTES + 4))
+		ports = *(__u32 *)(p + ETH_BYTES + IP_BYTES);
+	__u32 second = found->bsl_code << 20 | entropy(ip, ports);
+	__u16 third = (ip->tos >> 2) << 6 | PROTO_IPV4;
+	decrease_ttl(ip);
+
+	struct walk w = {.skb = skb, .imposition = found, .words = found->words};
+	__u32 header = FIXED_BYTES + 8 * (w.words & 0x1f);
+	if (bpf_skb_adjust_room(skb, header, BPF_ADJ_ROOM_MAC, 0))
+		return drop(DROP_STORE);
+	p = linear(skb, ETH_BYTES + FIXED_BYTES);
+	if (!p)
+		return drop(DROP_STORE);
+	*(__be16 *)(p + 12) = bpf_htons(ETH_P_BIER);
+	*(__be32 *)(p + ETH_BYTES + 4) = bpf_htonl(second);
+	*(__be16 *)(p + ETH_BYTES + 8) = bpf_htons(third);
+	*(__be16 *)(p + ETH_BYTES + 10) = found->bfir_id;
+	bpf_loop(MAX_SETS, impose_set, &w, 0);
+	return finish(&w, false);
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,124 @@
+"""What each router should hold once the IGP has converged, and what it lacks of it.
+
+Expected next hops are the planner's for the scaled scenario (no equal-cost paths); found ones are
+the kernel's. Adjacencies and BFD sessions are counted too: a failure before a link's session is up
+would be noticed by another timer than the one the prediction takes.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from mcastlab.frr_config import FrrTimers
+from mcastlab.frr_vty import ask_json
+from mcastplan.lab.spec import LabRouter, LabSpec
+from mcastplan.underlay.routes import IgpRoutes
+
+if TYPE_CHECKING:
+    from mcastlab.network import Network
+
+# (device, gateway) by prefix; IPv6 next hops are link-local and not compared.
+Routes = Mapping[str, tuple[str, str]]
+
+
+def expected_routes(spec: LabSpec, *, with_v6: bool) -> dict[str, dict[str, tuple[str, str]]]:
+    """By router: the planner's next hop to every other router's loopback and access subnets, and
+    with IPv6 its locator."""
+    graph = spec.scenario.topology.graph
+    routes = IgpRoutes(graph)
+    prefixes = {router.host: tuple(_prefixes(spec, router, with_v6)) for router in spec.routers}
+    found: dict[str, dict[str, tuple[str, str]]] = {}
+    for router in spec.routers:
+        ports = {port.arc: port for port in router.ports}
+        wanted = found[router.host] = {}
+        for other in spec.routers:
+            arc = routes.next_arc(graph.index[router.name], graph.index[other.name])
+            if arc is not None:
+                port = ports[arc]
+                for prefix in prefixes[other.host]:
+                    wanted[prefix] = (port.name, "" if ":" in prefix else port.peer_address)
+    return found
+
+
+def _prefixes(spec: LabSpec, router: LabRouter, with_v6: bool) -> Iterator[str]:
+    yield f"{router.loopback}/32"
+    for site in spec.sites:
+        if site.router == router.host:
+            yield _network(site.subnet)
+    for origin in spec.origins:
+        if origin.router == router.host:
+            yield _network(f"{origin.gateway}/24")
+    if with_v6:
+        yield _network(router.locator)
+
+
+def _network(text: str) -> str:
+    return str(ipaddress.ip_network(text, strict=False))
+
+
+def kernel_routes(network: Network, host: str, *, with_v6: bool) -> dict[str, tuple[str, str]]:
+    """The router's unicast routes that have a next hop. Equal-cost ones are left out: the lab has
+    none, and the prefix is then missed by name."""
+    families = ("-4", "-6") if with_v6 else ("-4",)
+    found: dict[str, tuple[str, str]] = {}
+    for family in families:
+        for row in json.loads(network.run(host, "ip", "-j", family, "route", "show") or "[]"):
+            if "gateway" in row and row["dst"] != "default":
+                gateway = row["gateway"] if family == "-4" else ""
+                found[_network(row["dst"])] = (row["dev"], gateway)
+    return found
+
+
+def wrong_route(wanted: Routes, found: Routes) -> str | None:
+    """The first prefix without the planner's next hop, in words; None where all have it."""
+    for prefix, (port, gateway) in wanted.items():
+        if found.get(prefix) != (port, gateway):
+            held = found.get(prefix)
+            has = "no route" if held is None else " ".join(("via", held[1], "on", held[0]))
+            return f"{prefix} should go via {gateway or 'a neighbour'} on {port}, has {has}"
+    return None
+
+
+def missing_session(router: LabRouter, timers: FrrTimers, *, with_v6: bool) -> str | None:
+    """The first adjacency that is not Full or BFD session that is not up; None where all are."""
+    ports = {port.name for port in router.ports}
+    adjacent = ask_json(router.host, "ospfd", "show ip ospf neighbor json").get("neighbors", {})
+    full = {
+        row["ifaceName"].split(":")[0]
+        for rows in adjacent.values()
+        for row in rows
+        if row["nbrState"].startswith("Full")
+    }
+    if lacking := ports - full:
+        return f"no full OSPF adjacency on {min(lacking)}"
+    if with_v6:
+        rows = ask_json(router.host, "ospf6d", "show ipv6 ospf6 neighbor json")["neighbors"]
+        full = {row["interfaceName"] for row in rows if row["state"] == "Full"}
+        if lacking := ports - full:
+            return f"no full OSPFv3 adjacency on {min(lacking)}"
+    if timers.bfd_ms is None:
+        return None
+    up = {
+        (row["interface"], "IPv6" if ":" in row["peer"] else "IPv4")
+        for row in ask_json(router.host, "bfdd", "show bfd peers json")
+        if row["status"] == "up"
+    }
+    families = ("IPv4", "IPv6") if with_v6 else ("IPv4",)
+    wanted = ((name, family) for name in sorted(ports) for family in families)
+    lack = next((each for each in wanted if each not in up), None)
+    return None if lack is None else f"no BFD session over {lack[1]} on {lack[0]}"
+
+
+def throttle_rests(host: str, daemon: str, hold_s: float) -> bool:
+    """Whether the last SPF lies so far back that the next event finds the throttle as configured
+    (FRR `ospf_spf_calculate_schedule`: an event within the hold time waits and doubles it)."""
+    if daemon == "ospfd":
+        row = ask_json(host, daemon, "show ip ospf json")
+        return "spfTimerDueInMsecs" not in row and row["spfLastExecutedMsecs"] > 1000 * hold_s
+    row = ask_json(host, daemon, "show ipv6 ospf6 json")
+    area = row["areas"]["0"]
+    since_s = area["spfLastExecutedSecs"] + area["spfLastExecutedMicroSecs"] / 1e6
+    return not row["spfTimerActive"] and since_s > hold_s
