@@ -50,23 +50,9 @@ docs: $(VENV)/.dev
 vendor: | $(BIN)/python
 	@$(BIN)/python scripts/vendor.py
 
-# Programs that some tests run: a browser for the report, tshark for captures. Only on Debian and as
-# root; elsewhere those tests are skipped with what they lack (under CI=true they fail).
+# Debian, as root: the programs that some tests run. Elsewhere it does nothing.
 system: | $(BIN)/python
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		lacking=; \
-		command -v chromium chromium-browser google-chrome >/dev/null \
-			|| lacking='chromium fonts-dejavu-core'; \
-		command -v tshark >/dev/null || lacking="$$lacking tshark"; \
-		if [ -n "$$lacking" ]; then \
-			apt-get update -qq >$(VENV)/system.log 2>&1; \
-			for name in $$lacking; do \
-				DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=300 \
-					--no-install-recommends $$name >>$(VENV)/system.log 2>&1 </dev/null \
-					|| echo "not installed: $$name (see $(VENV)/system.log)" >&2; \
-			done; \
-		fi; \
-	fi
+	@sh scripts/system.sh $(VENV)/system.log
 
 # Runs `check` before every commit.
 hooks: $(VENV)/.dev

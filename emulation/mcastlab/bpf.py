@@ -272,18 +272,23 @@ class Loaded(msgspec.Struct, frozen=True):
         return Map(self.pins / "m" / name)
 
 
+def _complaint(stderr: str) -> str:
+    """The line that says most: libbpf's verdict, then what calls itself an error."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    libbpf = [line.removeprefix("libbpf: ") for line in lines if line.startswith("libbpf: ")]
+    verdicts = [line for line in libbpf if "failed: " in line]
+    errors = [line for line in lines if "rror: " in line or line.startswith("Error")]
+    return next(iter((*verdicts, *errors, *lines)), "")
+
+
 def _told(argv: list[str], what: str, text: str | None = None) -> str:
     """What the command printed. Raises `LabError` with the line that names the trouble."""
     try:
-        done = subprocess.run(  # noqa: S603 - no shell; every word is the lab's own
-            argv, input=text, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise LabError(f"{what}: no {argv[0]} here; install it") from None
     if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        errors = [line for line in lines if "rror" in line]
-        raise LabError(f"{what}: {(errors or lines or [f'exit {done.returncode}'])[0]}")
+        raise LabError(f"{what}: {_complaint(done.stderr) or f'exit {done.returncode}'}")
     return done.stdout
 
 
@@ -312,11 +317,17 @@ def load(obj: Path, pins: Path) -> Loaded:
 
     Each call makes programs and maps of its own. Raises `LabError` with libbpf's first error.
     """
-    pins.mkdir(parents=True, exist_ok=True)
+    if pins.exists():
+        raise LabError(f"cannot load {obj.name}: something is pinned at {pins}")
+    pins.mkdir(parents=True)
     # fmt: off
     argv = ["bpftool", "prog", "loadall", str(obj), str(pins / "p"), "pinmaps", str(pins / "m")]
     # fmt: on
-    _told(argv, f"cannot load {obj.name} at {pins}")
+    try:
+        _told(argv, f"cannot load {obj.name} at {pins}")
+    except LabError:
+        pins.rmdir()  # bpftool pins all or nothing
+        raise
     return Loaded(pins)
 
 

@@ -1,4 +1,4 @@
-"""The SR-P2MP controller (RFC 9960): a process of its own that hears what an ospfd of its own hears.
+"""The SR-P2MP controller (RFC 9960): a process that hears what an ospfd of its own hears.
 
 It sits at the root's site: a namespace with zebra and ospfd, one link to the root's router, at the
 highest OSPF metric, so that it is a leaf of the network and carries nothing. Each change of the
@@ -14,7 +14,7 @@ instant; what it hears meanwhile starts another computation. Where other segment
 
 Programming is a write to a router's BPF map from this process: a management channel that is out of
 band, never lost, and acknowledged by the system call's return. Every step is stamped with
-CLOCK_MONOTONIC (`Round`). Not modelled: several controllers, candidate paths, a router that refuses.
+CLOCK_MONOTONIC (`Round`). Not modelled: several controllers, candidate paths, routers that fail.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ import selectors
 import time
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from mcastlab.bpf import Map
+from mcastlab.bpf import Loaded, Map
 from mcastlab.errors import LabError
 from mcastlab.lsdb import Links, Lsdb, named
 from mcastlab.schemes.sr_segments import (
@@ -44,6 +45,7 @@ from mcastplan.model.plan import Demand, ReplicationPlan
 from mcastplan.model.topology import Arc
 from mcastplan.schemes.sr_controller import Kind, TreeKey, renamed
 from mcastplan.schemes.sr_p2mp import SrP2mp
+from mcastplan.study.compare import context_of
 from mcastplan.underlay.routes import IgpRoutes
 
 HEAR_S = 20.0  # until the controller's database holds every link of the lab
@@ -76,11 +78,25 @@ class Status(msgspec.Struct, frozen=True):
     reference_down: frozenset[Arc]
 
 
-class Routers(msgspec.Struct, frozen=True):
+class Job(msgspec.Struct, frozen=True):
+    """What the process is started with: pins of each router's maps, and `Lookup`'s ifindexes."""
+
+    spec: LabSpec
+    pins: Mapping[str, Path]
+    ifindex: Mapping[tuple[str, str], int]
+
+
+class Routers:
     """What the controller writes to: maps by router host."""
 
-    segments: Mapping[str, Map]
-    policies: Mapping[str, Map]
+    def __init__(self, pins: Mapping[str, Path]) -> None:
+        loaded = {host: Loaded(path) for host, path in pins.items()}
+        self.segments: Mapping[str, Map] = {
+            host: each.map("segments") for host, each in loaded.items()
+        }
+        self.policies: Mapping[str, Map] = {
+            host: each.map("policies") for host, each in loaded.items()
+        }
 
 
 class Tree:
@@ -215,20 +231,15 @@ class Tree:
 class Controller:
     """The process: ospfd's messages, the engine's requests, and instances to remove in time."""
 
-    def __init__(
-        self,
-        spec: LabSpec,
-        demands: Mapping[str, Demand],
-        routes: IgpRoutes,
-        routers: Routers,
-        lookup: Lookup,
-    ) -> None:
-        self._spec, self._demands, self._routes = spec, demands, routes
-        self._routers, self._lookup = routers, lookup
+    def __init__(self, job: Job) -> None:
+        context = context_of(job.spec.scenario)
+        self._spec, self._routes = job.spec, context.routes
+        self._demands = {demand.transfer: demand for demand in context.demands}
+        self._routers, self._lookup = Routers(job.pins), Lookup(job.spec, job.ifindex)
         self._trees: dict[str, Tree] = {}
         self._next_instance: dict[str, int] = {}
         self._history: list[Round] = []
-        self._pushes = {push.transfer: push for push in spec.pushes}
+        self._pushes = {push.transfer: push for push in job.spec.pushes}
 
     def serve(self, engine: Connection) -> None:
         """Until told to stop, or the engine is gone. Answers (True, result) or (False, message)."""
@@ -247,7 +258,9 @@ class Controller:
                 if due_ns < math.inf:
                     wait_s = max(0.0, (due_ns - time.monotonic_ns()) / 1e9)
                 # The network first: what it says may change the answer to the engine.
-                for key, _ in sorted(ready.select(wait_s), key=lambda each: each[0].data != "ospfd"):
+                for key, _ in sorted(
+                    ready.select(wait_s), key=lambda each: each[0].data != "ospfd"
+                ):
                     if key.data == "ospfd":
                         self._hear(lsdb)
                     elif not self._answer(engine, lsdb):
@@ -347,3 +360,17 @@ def answer(engine: Connection, what: str, budget_s: float) -> Any:
         raise LabError(f"SR-P2MP controller: {result}")
     return result
 
+
+def main(argv: list[str]) -> int:
+    """Serve the engine at the other end of the socket whose descriptor is the only argument.
+
+    The namespace is there before the first answer; daemons join it before the job comes.
+    """
+    engine = Connection(int(argv[0]))
+    engine.send((True, None))
+    try:
+        job = engine.recv()
+    except EOFError:
+        return 0
+    Controller(job).serve(engine)
+    return 0

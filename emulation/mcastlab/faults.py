@@ -93,13 +93,15 @@ class Faults:
             if link in self._down:
                 raise LabError(f"link {link} is down already")
         gates = [self._gates[link] for link in links] if silent else []
-        ends = [] if silent else [end for link in links for end in self._ends[link]]
+        # A veth carries nothing once one end is down: first an end of every link, then the others.
+        pairs = [] if silent else [self._ends[link] for link in links]
         cut = struct.pack("=I", 1)
         at = time.monotonic_ns()
         for gate in gates:
             gate.update(_KEY, cut)
-        for end in ends:
-            _set_link(end, up=False)
+        for number in range(2):
+            for pair in pairs:
+                _set_link(pair[number], up=False)
         self._down.update(dict.fromkeys(links, silent))
         return at
 

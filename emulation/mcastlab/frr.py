@@ -1,9 +1,9 @@
 """FRR on every router: started, converged, asked, stopped.
 
 One set of daemons a namespace, told apart by FRR's path space (``-N HOST``): configuration in
-/etc/frr/HOST, sockets in /run/frr/HOST, both private to the lab's sandbox. zebra comes first on all
-routers, because a daemon that finds no `zserv.api` tries again only after seconds; ospfd comes last,
-so that its BFD sessions do not start under the load of the others.
+/etc/frr/HOST, sockets in /run/frr/HOST, both private to the lab's sandbox. zebra comes first on
+all routers, because a daemon that finds no `zserv.api` tries again only after seconds; ospfd comes
+last, so that its BFD sessions do not start under the load of the others.
 
 Not modelled: watchfrr; a daemon that dies is an error of the lab.
 """
@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from mcastlab.frr_state import (
     wrong_route,
 )
 from mcastlab.frr_vty import STATE, ask, ask_json, owner, socket_of
+from mcastlab.frr_wait import until
 from mcastplan.lab.spec import LabRouter, LabSpec
 
 if TYPE_CHECKING:
@@ -41,7 +43,6 @@ START_ORDER = ("zebra", "bfdd", "pimd", "ospf6d", "ospfd")
 START_BUDGET_S = 30.0  # until all sockets of all daemons are there
 STOP_BUDGET_S = 5.0
 ZEBRA = "11"  # RTPROT_ZEBRA
-POLL_S = 0.02  # between two looks at a state that has no event to wait for
 _BFD_DOWN = re.compile(r"state-change: \[.*\bifname:(\w+).*\] up -> down")
 
 
@@ -83,9 +84,7 @@ class Frr:
             shutil.chown(base / router.host, USER, USER)
         for daemon in self.daemons:
             file = CONFIGURATION / router.host / f"{daemon}.conf"
-            file.write_text(
-                render(self._spec, router, self.timers, daemon, with_v6=self.with_v6)
-            )
+            file.write_text(render(self._spec, router, self.timers, daemon, with_v6=self.with_v6))
             shutil.chown(file, USER, USER)
 
     def _spawn(self, host: str, daemon: str) -> None:
@@ -102,23 +101,15 @@ class Frr:
         )
 
     def _await_socket(self, host: str, daemon: str, deadline_s: float) -> None:
-        ready = (socket_of(host, daemon),)
+        ready = [socket_of(host, daemon)]
         if daemon == "zebra":
-            ready = (*ready, STATE / host / "zserv.api")
+            ready.append(STATE / host / "zserv.api")
 
         def missing() -> str | None:
             lack = next((path for path in ready if not path.exists()), None)
             return None if lack is None else f"{host}: {daemon} has not made {lack.name}"
 
-        self._wait(missing, deadline_s)
-
-    def _wait(self, missing: Callable[[], str | None], deadline_s: float) -> None:
-        """Until nothing is missing. Raises `LabError` with what still is, or a dead daemon."""
-        while (lack := missing()) is not None:
-            self._check_alive()
-            if time.monotonic() > deadline_s:
-                raise LabError(f"FRR did not come up in time: {lack}")
-            time.sleep(POLL_S)
+        until(missing, deadline_s, self._check_alive)
 
     def _check_alive(self) -> None:
         for (host, daemon), process in self._running.items():
@@ -131,25 +122,29 @@ class Frr:
 
     def wait_converged(self, budget_s: float) -> float:
         """Seconds since `start` until every router's kernel has the planner's next hop for every
-        loopback, access subnet and locator, all adjacencies are Full, all BFD sessions up, and
-        the SPF throttle rests at the scenario's own values.
+        loopback, access subnet and locator, adjacencies, PIM neighbours and BFD sessions are up,
+        and the SPF throttle rests at the scenario's own values.
 
         Raises `LabError` naming the router and what it lacks ``budget_s`` after `start`.
         """
         deadline_s = self._began_s + budget_s
         expected = expected_routes(self._spec, with_v6=self.with_v6)
-        for router in self._spec.routers:
-            self._wait(lambda router=router: self._no_session(router), deadline_s)  # type: ignore[misc]
-        for router in self._spec.routers:
-            self._wait(lambda host=router.host: self._no_route(host, expected[host]), deadline_s)  # type: ignore[misc]
-        self._take_timers()
-        for router in self._spec.routers:
-            self._wait(lambda host=router.host: self._no_rest(host), deadline_s)  # type: ignore[misc]
+        steps: list[Callable[[LabRouter], str | None]] = [
+            self._no_session,
+            lambda router: self._no_route(router.host, expected[router.host]),
+        ]
+        self._until_everywhere(steps, deadline_s)
+        for host, daemon in self._running:
+            if daemon in ("ospfd", "ospf6d"):
+                ask(host, daemon, *throttles(self.timers, daemon))
+        self._until_everywhere([self._no_rest], deadline_s)
         self._flaps_before = self._bfd_downs()
         return time.monotonic() - self._began_s
 
     def _no_session(self, router: LabRouter) -> str | None:
-        lack = missing_session(router, self.timers, with_v6=self.with_v6)
+        lack = missing_session(
+            router, self.timers, with_v6=self.with_v6, with_pim="pimd" in self.daemons
+        )
         return None if lack is None else f"{router.host}: {lack}"
 
     def _no_route(self, host: str, wanted: dict[str, tuple[str, str]]) -> str | None:
@@ -157,16 +152,18 @@ class Frr:
         lack = wrong_route(wanted, found)
         return None if lack is None else f"{host}: {lack}"
 
-    def _take_timers(self) -> None:
-        for host, daemon in self._running:
-            if daemon in ("ospfd", "ospf6d"):
-                ask(host, daemon, *throttles(self.timers, daemon))
+    def _until_everywhere(
+        self, steps: list[Callable[[LabRouter], str | None]], deadline_s: float
+    ) -> None:
+        for lacks in steps:
+            for router in self._spec.routers:
+                until(partial(lacks, router), deadline_s, self._check_alive)
 
-    def _no_rest(self, host: str) -> str | None:
+    def _no_rest(self, router: LabRouter) -> str | None:
         hold_s = self._spec.scenario.timers.spf_hold_s
         for daemon in ("ospfd", "ospf6d"):
-            if daemon in self.daemons and not throttle_rests(host, daemon, hold_s):
-                return f"{host}: the SPF throttle of {daemon} does not come to rest"
+            if daemon in self.daemons and not throttle_rests(router.host, daemon, hold_s):
+                return f"{router.host}: the SPF throttle of {daemon} does not come to rest"
         return None
 
     def stop(self) -> None:

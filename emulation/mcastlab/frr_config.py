@@ -25,6 +25,9 @@ START_SPF_MS = (0, 50, 50)
 # RFC 2328: RouterDeadInterval is four hellos.
 HELLOS_TO_DEATH = 4
 HELLO_S, FAST_HELLO_S = 10, 1
+# PIM neighbours must be back before the IGP adjacency: a Join to none goes nowhere.
+PIM_HELLO_S = 1
+ASM_PERIODIC_S = 5  # t_periodic of Joins and Prunes; see `mcastlab.schemes.pim_sm`
 MIN_LS_ARRIVAL_MS = 1000  # RFC 2328 MinLSArrival, FRR's default
 _TEMPLATES = Path(__file__).parent / "templates"
 _NAME = re.compile(r"[a-z][0-9]{1,5}")
@@ -38,6 +41,11 @@ class FrrTimers(msgspec.Struct, frozen=True):
     bfd_ms: int | None
     spf_ms: tuple[int, int, int]  # delay, hold, max hold
     lsa_ms: int  # MinLSInterval
+
+    @property
+    def pim_hold_s(self) -> int:
+        """A PIM neighbour is given up no sooner than an OSPF one."""
+        return self.dead_s
 
     @property
     def min_arrival_ms(self) -> int:
@@ -148,6 +156,9 @@ def render(
         timers=timers,
         access=access_ports(spec, router.host),
         profile=PROFILE,
+        asm=spec.scenario.schemes.pim_sm.mode == "asm",
+        asm_periodic_s=ASM_PERIODIC_S,
+        pim_hello_s=PIM_HELLO_S,
         multiplier=BFD_MULTIPLIER,
         start_spf=_spf(START_SPF_MS),
         with_v6=with_v6,

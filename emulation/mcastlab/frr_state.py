@@ -82,34 +82,44 @@ def wrong_route(wanted: Routes, found: Routes) -> str | None:
     return None
 
 
-def missing_session(router: LabRouter, timers: FrrTimers, *, with_v6: bool) -> str | None:
-    """The first adjacency that is not Full or BFD session that is not up; None where all are."""
-    ports = {port.name for port in router.ports}
-    adjacent = ask_json(router.host, "ospfd", "show ip ospf neighbor json").get("neighbors", {})
-    full = {
+def missing_session(
+    router: LabRouter, timers: FrrTimers, *, with_v6: bool, with_pim: bool
+) -> str | None:
+    """The first port without a full adjacency, a PIM neighbour or a BFD session that is up, in
+    words; None where all are there."""
+    kinds = {"full OSPF adjacency": _ospf_full(router.host)}
+    if with_v6:
+        kinds["full OSPFv3 adjacency"] = _ospf6_full(router.host)
+    if with_pim:
+        known = ask_json(router.host, "pimd", "show ip pim neighbor json")
+        kinds["PIM neighbour"] = {port for port, rows in known.items() if rows}
+    if timers.bfd_ms is not None:
+        rows = ask_json(router.host, "bfdd", "show bfd peers json")
+        up = {(row["interface"], ":" in row["peer"]) for row in rows if row["status"] == "up"}
+        kinds["BFD session over IPv4"] = {port for port, six in up if not six}
+        if with_v6:
+            kinds["BFD session over IPv6"] = {port for port, six in up if six}
+    wanted = {port.name for port in router.ports}
+    for kind, ports in kinds.items():
+        if lacking := wanted - ports:
+            return f"no {kind} on {min(lacking)}"
+    return None
+
+
+def _ospf_full(host: str) -> set[str]:
+    """Ports with a full adjacency."""
+    adjacent = ask_json(host, "ospfd", "show ip ospf neighbor json").get("neighbors", {})
+    return {
         row["ifaceName"].split(":")[0]
         for rows in adjacent.values()
         for row in rows
         if row["nbrState"].startswith("Full")
     }
-    if lacking := ports - full:
-        return f"no full OSPF adjacency on {min(lacking)}"
-    if with_v6:
-        rows = ask_json(router.host, "ospf6d", "show ipv6 ospf6 neighbor json")["neighbors"]
-        full = {row["interfaceName"] for row in rows if row["state"] == "Full"}
-        if lacking := ports - full:
-            return f"no full OSPFv3 adjacency on {min(lacking)}"
-    if timers.bfd_ms is None:
-        return None
-    up = {
-        (row["interface"], "IPv6" if ":" in row["peer"] else "IPv4")
-        for row in ask_json(router.host, "bfdd", "show bfd peers json")
-        if row["status"] == "up"
-    }
-    families = ("IPv4", "IPv6") if with_v6 else ("IPv4",)
-    wanted = ((name, family) for name in sorted(ports) for family in families)
-    lack = next((each for each in wanted if each not in up), None)
-    return None if lack is None else f"no BFD session over {lack[1]} on {lack[0]}"
+
+
+def _ospf6_full(host: str) -> set[str]:
+    rows = ask_json(host, "ospf6d", "show ipv6 ospf6 neighbor json")["neighbors"]
+    return {row["interfaceName"] for row in rows if row["state"] == "Full"}
 
 
 def throttle_rests(host: str, daemon: str, hold_s: float) -> bool:

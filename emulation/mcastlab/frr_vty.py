@@ -16,7 +16,7 @@ STATE = Path("/run/frr")
 CMD_SUCCESS = 0
 ANSWER_S = 10.0  # a daemon that does not answer by then is stuck
 _END = b"\0\0\0"
-# Which daemon owns a `show` command: the first prefix that fits; else zebra.
+# Which daemon owns a command: the first prefix that fits; else zebra.
 _OWNERS = (
     ("show ip ospf", "ospfd"),
     ("show ipv6 ospf6", "ospf6d"),
@@ -24,7 +24,7 @@ _OWNERS = (
     ("show ip pim", "pimd"),
     ("show ip igmp", "pimd"),
     ("show ip mroute", "pimd"),
-    ("show ip multicast", "pimd"),
+    ("clear ip mroute", "pimd"),
 )
 
 
@@ -34,7 +34,7 @@ def socket_of(host: str, daemon: str) -> Path:
 
 
 def owner(command: str) -> str:
-    """The daemon that answers a ``show`` command."""
+    """The daemon that answers a command of enable mode."""
     return next((daemon for start, daemon in _OWNERS if command.startswith(start)), "zebra")
 
 

@@ -30,7 +30,8 @@ POLL_S = 0.02  # between two tries to connect to a daemon that is starting
 _VERSION = 1
 _REGISTER_EVENT, _SYNC_LSDB, _REPLY, _UPDATED, _DELETED = 3, 4, 10, 12, 13
 _HEADER = struct.Struct("!BBHI")
-_ROUTER_LSAS = struct.pack("!HBB", 1 << 1, 2, 0)  # type 1, own ones too, all areas
+# All types (which bit is which differs from one FRR to the next), own ones too, all areas.
+_EVERYTHING = struct.pack("!HBB", 0xFFFF, 2, 0)
 _NOTIFY_BYTES = 12  # before the LSA: interface address, area, whether self-originated
 _LSA = struct.Struct("!HBBIIIHH")
 _MAX_AGE_S = 3600
@@ -94,9 +95,7 @@ class Links:
             if end in self._ends and self._ends[end][0] == lsa.router_id
         )
         before, shown = self.down, frozenset[Arc]().union(*self._shown.values())
-        self.down = frozenset(
-            arc for arc in self._arcs if arc not in shown or arc ^ 1 not in shown
-        )
+        self.down = frozenset(arc for arc in self._arcs if arc not in shown or arc ^ 1 not in shown)
         return self.down != before
 
 
@@ -154,7 +153,7 @@ class Lsdb:
             yield kind, body
 
     def _request(self, number: int, kind: int) -> None:
-        self._ask.sendall(_HEADER.pack(_VERSION, kind, len(_ROUTER_LSAS), number) + _ROUTER_LSAS)
+        self._ask.sendall(_HEADER.pack(_VERSION, kind, len(_EVERYTHING), number) + _EVERYTHING)
         header = _exactly(self._ask, _HEADER.size)
         _, reply, size, _ = _HEADER.unpack(header)
         body = _exactly(self._ask, size)
@@ -208,5 +207,3 @@ def named(spec: LabSpec, arcs: frozenset[Arc]) -> tuple[str, ...]:
     """Ids of the links, sorted."""
     links = spec.scenario.topology.links
     return tuple(sorted({links[arc >> 1].id for arc in arcs}))
-
-

@@ -159,10 +159,10 @@ class Network:
             self._namespace[host] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             self._sysctls(host, _EVERYWHERE | (_ROUTER if host in routers else _HOST))
         self._cables()
-        self._batch("ip", self._ip_lines())
+        self.batch("ip", self._ip_lines())
         self._settle()
-        self._batch("tc", tc)
-        self._batch("bridge", {site.host: _fdb(site) for site in self.spec.sites})
+        self.batch("tc", tc)
+        self.batch("bridge", {site.host: _fdb(site) for site in self.spec.sites})
 
     def stop(self) -> None:
         """End the shells that hold the namespaces; links, queues and addresses go with them."""
@@ -209,7 +209,7 @@ class Network:
         """Start a command in the host's namespace. Raises `LabError` if it is not installed."""
         with self.inside(host):
             try:
-                return subprocess.Popen(argv, **kwargs)  # noqa: S603
+                return subprocess.Popen(argv, **kwargs)
             except FileNotFoundError:
                 raise LabError(f"{argv[0]} is not installed; see mcastplan lab doctor") from None
 
@@ -233,7 +233,7 @@ class Network:
             if port.name in wanted
             for line in _neighbours(port.name, port.peer_address, port.peer_mac)
         ]
-        self._batch("ip", {host: lines})
+        self.batch("ip", {host: lines})
 
     def _sysctls(self, host: str, values: dict[str, str]) -> None:
         with self.inside(host):  # /proc/sys/net shows the namespace of who opens it
@@ -264,7 +264,7 @@ class Network:
                 addr1=each.mac,
                 addr2=each.peer_mac,
             )
-        self._batch("ip", lines)
+        self.batch("ip", lines)
 
     def _ip_lines(self) -> dict[str, list[str]]:
         lines = {router.host: _router_lines(router) for router in self.spec.routers}
@@ -310,7 +310,7 @@ class Network:
             with self.inside(site.host), socket.socket() as control:
                 _ethtool(control, BRIDGE, _GLINK)
 
-    def _batch(self, tool: str, lines: dict[str, list[str]]) -> None:
+    def batch(self, tool: str, lines: dict[str, list[str]]) -> None:
         """One ``tool -batch -`` a host, all at once."""
         started: list[tuple[str, subprocess.Popen[bytes]]] = []
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

@@ -101,9 +101,7 @@ def write(record: Record) -> None:
                 _write(record)
                 return
     except OSError as error:
-        raise LabError(
-            f"{FOLDER}: {error.strerror}: a lab's record must be written there"
-        ) from None
+        raise LabError(f"{FOLDER}: {error.strerror}: the lab must keep its record there") from None
 
 
 def remove(record: Record) -> None:

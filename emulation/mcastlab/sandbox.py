@@ -159,7 +159,7 @@ class Sandbox:
     def _start(self) -> None:
         if os.geteuid() != 0:
             raise LabError("the lab needs root: run it with sudo")
-        path = _search_path()
+        path = search_path()
         for tool in ("setpriv", "unshare", "ip"):
             if shutil.which(tool, path=path) is None:
                 raise LabError(f"{tool} is not here (Debian: apt-get install util-linux iproute2)")
@@ -294,7 +294,7 @@ def call_job(asked: dict[str, str], emit: Emit) -> None:
     main(job.unpacked(asked["job"], job.Job), tell)
 
 
-def _search_path() -> str:
+def search_path() -> str:
     """PATH with the folders of system tools, which cron and su leave out."""
     known = os.environ.get("PATH", "").split(os.pathsep)
     return os.pathsep.join(dict.fromkeys((*filter(None, known), *_TOOLS)))

@@ -98,7 +98,7 @@ def queue_bytes(rate_bps: float, mtu: int) -> int:
 
 def check(port: Shaped, mtu: int) -> None:
     """Raises `LabError` for a rate that HTB would take and not keep, naming link and rate."""
-    if not math.isfinite(port.rate_bps):
+    if port.rate_bps == math.inf:
         return
     slowest = SLOWEST_PACKETS_PER_S * _wire(mtu) * BITS_PER_BYTE
     if not port.rate_bps >= slowest:
@@ -117,7 +117,7 @@ def tc_lines(port: Shaped, mtu: int) -> list[str]:
     """Input for ``tc -batch`` in the port's namespace. Raises as `check` does."""
     check(port, mtu)
     dev = f"dev {port.port}"
-    if not math.isfinite(port.rate_bps):
+    if port.rate_bps == math.inf:
         return [f"qdisc replace {dev} root handle 1: netem {_netem(port, mtu)}"]
     rate, burst = round(port.rate_bps), burst_bytes(port.rate_bps, mtu)
     control = max(1, round(rate * CONTROL_SHARE))

@@ -12,12 +12,16 @@ import msgspec
 
 from mcastplan.converge.courses import Course, Delivery, FlowCourse, Piece
 from mcastplan.converge.transport import carried, transmit
-from mcastplan.evaluate.scheme import Context, install, planned_push
+from mcastplan.evaluate.push import Planned
+from mcastplan.evaluate.scheme import Context, Installed, install, planned_push
 from mcastplan.model.plan import ReplicationPlan
 from mcastplan.model.scenario import Scenario
 from mcastplan.schemes import SCHEMES
 from mcastplan.schemes.base import Scheme
 from mcastplan.study.compare import context_of
+
+# IPv4 20, TCP 20 and the timestamp option that Linux sends (RFC 7323 section 3.2) 12.
+TCP_BYTES = 52
 
 # When pushes start that are in the scenario only because their origins have BFR-ids [s]: later
 # than any other ends, and near enough for a clock of nanoseconds.
@@ -25,12 +29,19 @@ LATER_S = 1e6
 
 
 class Calm(msgspec.Struct, frozen=True):
-    """``plan`` is the push's, with what the transport puts between IP and payload."""
+    """``plan`` is the push's, the transfer at ``place`` of the context's scenario, with what the
+    transport puts between IP and payload."""
 
     context: Context
     kind: type[Scheme]
+    installed: Installed
+    place: int
     plan: ReplicationPlan
     delivery: Delivery
+
+    @property
+    def planned(self) -> Planned:
+        return self.delivery.planned
 
 
 def scheme_of(name: str) -> type[Scheme]:
@@ -61,7 +72,9 @@ def run_calm(scenario: Scenario, transfer: str, scheme: str) -> Calm:
     place = next(n for n, each in enumerate(scenario.transfers) if each.name == transfer)
     demand, plan = installed.plans[place]
     tcp = scheme == "unicast"
-    if not tcp:
+    if tcp:
+        plan = msgspec.structs.replace(plan, inner_bytes=TCP_BYTES)
+    else:
         plan = carried(plan, scenario.transport)
     push = planned_push(context, installed.scheme, scenario.transfers[place], demand, plan)
     flows = tuple(
@@ -70,7 +83,7 @@ def run_calm(scenario: Scenario, transfer: str, scheme: str) -> Calm:
     )
     course = Course(push, flows, tcp)
     (delivery,) = transmit(context.space, [course], scenario.transport, scenario.timers)
-    return Calm(context, kind, plan, delivery)
+    return Calm(context, kind, installed, place, plan, delivery)
 
 
 def completion_s(delivery: Delivery) -> float | None:

@@ -129,6 +129,7 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     binding_arc: str | None
     clouds: tuple[PredictedCloud, ...]
     links: tuple[ArcBytes, ...]
+    repaired_bytes: float = 0.0
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,12 +9,13 @@ import msgspec
 
 from mcastplan.errors import UsageError
 from mcastplan.model.campaign import Campaign
+from mcastplan.model.measurement import Measurement
 from mcastplan.model.results import Comparison
 from mcastplan.model.sweep import Sweep
 from mcastplan.model.timeline import Timeline
-from mcastplan.report import campaign, comparison, sweep, timeline
+from mcastplan.report import campaign, comparison, measurement, sweep, timeline
 
-Result = Comparison | Timeline | Sweep | Campaign
+Result = Comparison | Timeline | Sweep | Campaign | Measurement
 
 # Beyond any number of bytes or seconds that a result can come to.
 LARGEST = 1e30
@@ -41,6 +42,7 @@ RESULTS: dict[str, Kind] = {
     "mcastplan.timeline/1": _kind(Timeline, "fail", timeline),
     "mcastplan.sweep/1": _kind(Sweep, "sweep", sweep),
     "mcastplan.campaign/1": _kind(Campaign, "campaign", campaign),
+    "mcastplan.measurement/1": _kind(Measurement, "lab run", measurement),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from mcastplan.model.campaign import Campaign
+from mcastplan.model.measurement import Measurement
 from mcastplan.model.network import LintResult, NetworkFacts, NetworkList
 from mcastplan.model.results import Comparison, PlanResult
 from mcastplan.model.sweep import Sweep
@@ -29,6 +30,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "mcastplan.timeline/1": _published("mcastplan.timeline/1", Timeline),
         "mcastplan.campaign/1": _published("mcastplan.campaign/1", Campaign),
         "mcastplan.sweep/1": _published("mcastplan.sweep/1", Sweep),
+        "mcastplan.measurement/1": _published("mcastplan.measurement/1", Measurement),
         "mcastplan.topology-list/1": _published("mcastplan.topology-list/1", NetworkList),
         "mcastplan.topology-show/1": _published("mcastplan.topology-show/1", NetworkFacts),
         "mcastplan.topology-lint/1": _published("mcastplan.topology-lint/1", LintResult),

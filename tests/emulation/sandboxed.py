@@ -5,21 +5,23 @@
     out = in_sandbox("bier_jobs:forward_golden", {"bsl": 64})
 
 calls ``tests.emulation.bier_jobs.forward_golden({"bsl": 64})`` as root in fresh namespaces and
-returns what it returned, through JSON. What it raises is raised here, with its traceback.
+returns what it returned, through JSON. What it raises is raised here, with its traceback. A
+function whose first parameter is called ``emit`` is given that, before the arguments.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mcastlab import doctor
 from mcastlab.events import Emit
 from mcastlab.sandbox import Sandbox
 
@@ -40,7 +42,10 @@ def in_sandbox(function: str, *args: Any) -> Any:
 def call(job: dict[str, Any], emit: Emit) -> object:
     """In the sandbox: what `in_sandbox` asked for."""
     module, _, name = job["function"].partition(":")
-    return getattr(importlib.import_module(f"tests.emulation.{module}"), name)(*job["args"])
+    function = getattr(importlib.import_module(f"tests.emulation.{module}"), name)
+    first = next(iter(inspect.signature(function).parameters), None)
+    result: object = function(*([emit] if first == "emit" else []), *job["args"])
+    return result
 
 
 def need_lab() -> None:
@@ -56,6 +61,6 @@ def need_lab() -> None:
 def lacking() -> str | None:
     """One line: what this machine lacks."""
     if os.geteuid() != 0:
-        return "the lab needs root"
-    missing = [tool for tool in ("unshare", "setpriv", "ip") if shutil.which(tool) is None]
-    return f"the lab needs {', '.join(missing)}" if missing else None
+        return "the lab's tests need root"
+    examined = doctor.examine()
+    return None if examined.fit else doctor.refusal(examined)

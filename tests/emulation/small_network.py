@@ -15,10 +15,12 @@ scheme, so that a test of a pull or a probe is about the pull or the probe. Live
 from __future__ import annotations
 
 import contextlib
+import math
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from pyroute2 import netns
@@ -29,7 +31,7 @@ ORIGIN = "198.18.1.2"
 
 
 def origin() -> LabOrigin:
-    return LabOrigin("o1", 1, "r1", "o1", "02:00:00:00:00:fe", "198.18.1.1", ORIGIN, MAC % 2, 1e12)
+    return LabOrigin("o1", 1, "r1", "o1", "02:00:00:00:00:fe", "198.18.1.1", ORIGIN, MAC % 2, math.inf)
 
 
 MAC = "02:00:00:00:00:%02x"
@@ -61,6 +63,7 @@ class SmallNetwork:
     shaped with `shape`."""
 
     def __init__(self, replicas: int) -> None:
+        self.spec = SimpleNamespace(mtu=1500)
         self.replicas = [replica(number) for number in range(1, replicas + 1)]
         self._holders: dict[str, subprocess.Popen[bytes]] = {}
         self._sh("ip link add name br type bridge mcast_snooping 0")
@@ -101,12 +104,14 @@ class SmallNetwork:
         burst = max(1600, round(rate_bps / 8 / 1000))
         limit = max(16 * 1600, round(rate_bps * queue_s / 8))
         dev = f"b-{host}"
-        self._sh(f"tc qdisc replace dev {dev} root handle 1: htb default 1")
+        if " htb " in self._sh(f"tc qdisc show dev {dev}"):
+            self._sh(f"tc qdisc del dev {dev} root")
+        self._sh(f"tc qdisc add dev {dev} root handle 1: htb default 1")
         self._sh(
-            f"tc class replace dev {dev} parent 1: classid 1:1 htb rate {round(rate_bps)}bit"
+            f"tc class add dev {dev} parent 1: classid 1:1 htb rate {round(rate_bps)}bit"
             f" burst {burst} cburst {burst} overhead 24"
         )
-        self._sh(f"tc qdisc replace dev {dev} parent 1:1 handle 2: bfifo limit {limit}")
+        self._sh(f"tc qdisc add dev {dev} parent 1:1 handle 2: bfifo limit {limit}")
 
     def link(self, host: str, state: str) -> int:
         """Set the bridge's port up or down; the instant after [ns]."""

@@ -125,19 +125,33 @@ struct {
 	__type(value, __u64);
 } drops SEC(".maps");
 
-/* One packet on its way through the rows of one BIFT after another. */
+/* One packet on its way through the rows of one BIFT after another. Programs on tc ingress do not
+ * nest on a CPU, and what a map holds the verifier takes as unknown: on the stack, it would follow
+ * every combination of empty and other words.
+ */
 struct walk {
+	__u64 bits[MAX_WORDS]; /* not handled yet */
+	__u32 set;             /* of the imposition, next */
+	__u32 pending;         /* where the copy that the packet now holds belongs; 0: it holds none */
+	__be32 first;          /* BIFT-id, TC, S, TTL of what is sent */
+	__u32 last_hop;        /* the TTL does not reach a neighbour */
+	__u32 expired;
+	__u32 local; /* this BFR's own bit was set */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct walk);
+} walks SEC(".maps");
+
+/* What a loop is given: pointers stay on the stack. */
+struct turn {
 	struct __sk_buff *skb;
 	struct bift *bift;
 	struct imposition *imposition;
-	__u32 words;
-	__u32 pending; /* where the copy that the packet now holds belongs; 0: it holds none */
-	__be32 first;  /* BIFT-id, TC, S, TTL of what is sent */
-	__u16 last_hop; /* the TTL does not reach a neighbour */
-	__u16 expired;
-	__u32 local; /* this BFR's own bit was set */
-	__u32 reserved;
-	__u64 bits[MAX_WORDS];
+	struct walk *walk;
 };
 
 static __always_inline int drop(__u32 reason) {
@@ -147,14 +161,43 @@ static __always_inline int drop(__u32 reason) {
 	return TC_ACT_SHOT;
 }
 
+static __always_inline struct walk *fresh_walk(void) {
+	__u32 only = 0;
+	struct walk *w = bpf_map_lookup_elem(&walks, &only);
+	if (w)
+		w->set = w->pending = w->expired = w->local = 0;
+	return w;
+}
+
 static __always_inline void send_copy(struct __sk_buff *skb, __u32 ifindex) {
 	/* Positive: a queue was full, and counts that itself. */
 	if (bpf_clone_redirect(skb, ifindex, 0) < 0)
 		drop(DROP_REDIRECT);
 }
 
+/* The next SI that the BFIR imposes. False: that was all. */
+static __always_inline bool next_set(struct turn *t, struct walk *w, const __u32 words) {
+	__u32 i = w->set++;
+	if (i >= t->imposition->sets || i >= MAX_SETS)
+		return false;
+	struct set *set = &t->imposition->set[i];
+	__u32 id = set->bift_id;
+	struct bift *bift = bpf_map_lookup_elem(&bifts, &id);
+	if (!bift || bift->words != words) {
+		drop(DROP_UNKNOWN_BIFT);
+		return true;
+	}
+	t->bift = bift;
+	w->first = bpf_htonl(id << 12 | 1 << 8 | FIRST_TTL); /* TC 0, S 1 */
+#pragma unroll
+	for (__u32 j = 0; j < words; j++)
+		w->bits[j] = set->bits[j];
+	return true;
+}
+
 /* RFC 8279 section 6.5, one turn: the lowest bit names the row, its F-BM the bits that go along. */
-static __always_inline long step(struct walk *w, const __u32 words) {
+static __always_inline long step(struct turn *t, const __u32 words, const bool imposing) {
+	struct walk *w = t->walk;
 	__u64 lowest = 0;
 	__u32 at = 0, j;
 #pragma unroll
@@ -166,10 +209,13 @@ static __always_inline long step(struct walk *w, const __u32 words) {
 		}
 	}
 	if (!lowest)
+		return !(imposing && next_set(t, w, words));
+	struct bift *bift = t->bift;
+	if (!bift)
 		return 1;
 	__u32 bit = at * 64 + lowest_bit(lowest);
-	__u32 number = w->bift->row_of[bit & (MAX_WORDS * 64 - 1)];
-	struct row *row = &w->bift->row[number & (MAX_ROWS - 1)];
+	__u32 number = bift->row_of[bit & (MAX_WORDS * 64 - 1)];
+	struct row *row = &bift->row[number & (MAX_ROWS - 1)];
 	if (!row->ifindex || w->last_hop) {
 		if (row->ifindex)
 			w->expired = 1;
@@ -183,8 +229,8 @@ static __always_inline long step(struct walk *w, const __u32 words) {
 		return 0;
 	}
 	if (w->pending)
-		send_copy(w->skb, w->pending);
-	__u8 *p = linear(w->skb, ETH_BYTES + FIXED_BYTES + 8 * words);
+		send_copy(t->skb, w->pending);
+	__u8 *p = linear(t->skb, ETH_BYTES + FIXED_BYTES + 8 * words);
 	if (!p) {
 		w->pending = 0;
 		drop(DROP_STORE);
@@ -204,32 +250,14 @@ static __always_inline long step(struct walk *w, const __u32 words) {
 	return 0;
 }
 
-static long step_1(__u32 i, struct walk *w) { return step(w, 1); }
-static long step_2(__u32 i, struct walk *w) { return step(w, 2); }
-static long step_4(__u32 i, struct walk *w) { return step(w, 4); }
-static long step_8(__u32 i, struct walk *w) { return step(w, 8); }
-static long step_16(__u32 i, struct walk *w) { return step(w, 16); }
-
-/* Every bit of w->bits meets a row of w->bift. A row clears its bits: at most MAX_ROWS turns. */
-static __always_inline void replicate(struct walk *w) {
-	switch (w->words) {
-	case 1:
-		bpf_loop(MAX_ROWS, step_1, w, 0);
-		break;
-	case 2:
-		bpf_loop(MAX_ROWS, step_2, w, 0);
-		break;
-	case 4:
-		bpf_loop(MAX_ROWS, step_4, w, 0);
-		break;
-	case 8:
-		bpf_loop(MAX_ROWS, step_8, w, 0);
-		break;
-	case 16:
-		bpf_loop(MAX_ROWS, step_16, w, 0);
-		break;
-	}
-}
+/* One loop body for each length, so that its loops over words unroll. A row clears its bits: at
+ * most MAX_ROWS turns for a BitString, and one to fetch the next.
+ */
+#define FOR_EACH_LENGTH(DO) DO(1) DO(2) DO(4) DO(8) DO(16)
+#define BODIES(n)                                                                                  \
+	static long transit_##n(__u32 i, struct turn *t) { return step(t, n, false); }             \
+	static long impose_##n(__u32 i, struct turn *t) { return step(t, n, true); }
+FOR_EACH_LENGTH(BODIES)
 
 struct delivery {
 	struct __sk_buff *skb;
@@ -304,23 +332,15 @@ static __always_inline int dispose(struct __sk_buff *skb, __u32 header, bool hop
 }
 
 /* After the last row: what is pending leaves, and the own copy is unwrapped. */
-static __always_inline int finish(struct walk *w, bool hop) {
+static __always_inline int finish(struct turn *t, const __u32 words, bool hop) {
+	struct walk *w = t->walk;
 	if (w->expired)
 		drop(DROP_EXPIRED);
 	if (!w->local)
 		return w->pending ? bpf_redirect(w->pending, 0) : TC_ACT_SHOT;
 	if (w->pending)
-		send_copy(w->skb, w->pending);
-	__u32 header = FIXED_BYTES + 8 * w->words;
-	switch (w->words) { /* a constant for the verifier */
-	case 1:
-	case 2:
-	case 4:
-	case 8:
-	case 16:
-		return dispose(w->skb, header & 0xff, hop);
-	}
-	return TC_ACT_SHOT;
+		send_copy(t->skb, w->pending);
+	return dispose(t->skb, FIXED_BYTES + 8 * words, hop);
 }
 
 SEC("tc")
@@ -350,51 +370,26 @@ int bier_forward(struct __sk_buff *skb) {
 	if (!ttl)
 		return drop(DROP_EXPIRED);
 
-	struct walk w = {.skb = skb, .bift = bift, .words = bift->words};
-	w.first = bpf_htonl(first - 1);
-	w.last_hop = ttl == 1;
-	__u64 any = 0;
+	struct walk *w = fresh_walk();
+	if (!w)
+		return drop(DROP_STORE);
+	w->first = bpf_htonl(first - 1);
+	w->last_hop = ttl == 1;
+	struct turn t = {.skb = skb, .bift = bift, .walk = w};
 #define READ(n)                                                                                    \
 	case n: {                                                                                  \
 		p = pulled(skb, ETH_BYTES + FIXED_BYTES + 8 * n);                                  \
 		if (!p)                                                                            \
 			return drop(DROP_TRUNCATED);                                               \
-		__u64 *bits = (__u64 *)(p + ETH_BYTES + FIXED_BYTES);                              \
-		_Pragma("unroll") for (__u32 j = 0; j < n; j++) any |= w.bits[j] = bits[j];        \
-		break;                                                                             \
+		__u64 *bits = (__u64 *)(p + ETH_BYTES + FIXED_BYTES), any = 0;                     \
+		_Pragma("unroll") for (__u32 j = 0; j < n; j++) any |= w->bits[j] = bits[j];        \
+		if (!any)                                                                          \
+			return drop(DROP_EMPTY);                                                   \
+		bpf_loop(MAX_ROWS, transit_##n, &t, 0);                                            \
+		return finish(&t, n, true);                                                        \
 	}
-	switch (w.words) {
-		READ(1)
-		READ(2)
-		READ(4)
-		READ(8)
-		READ(16)
-	default:
-		return drop(DROP_UNKNOWN_BIFT);
-	}
-	if (!any)
-		return drop(DROP_EMPTY);
-	replicate(&w);
-	return finish(&w, true);
-}
-
-/* One SI of an imposition. */
-static long impose_set(__u32 i, struct walk *w) {
-	if (i >= w->imposition->sets || i >= MAX_SETS)
-		return 1;
-	struct set *set = &w->imposition->set[i];
-	__u32 id = set->bift_id;
-	w->bift = bpf_map_lookup_elem(&bifts, &id);
-	if (!w->bift || w->bift->words != w->words) {
-		drop(DROP_UNKNOWN_BIFT);
-		return 0;
-	}
-	w->first = bpf_htonl(id << 12 | 1 << 8 | FIRST_TTL); /* TC 0, S 1 */
-#pragma unroll
-	for (__u32 j = 0; j < MAX_WORDS; j++)
-		w->bits[j] = set->bits[j];
-	replicate(w);
-	return 0;
+	switch (bift->words) { FOR_EACH_LENGTH(READ) }
+	return drop(DROP_UNKNOWN_BIFT);
 }
 
 /* 20 bits that are the same for every packet of a flow (RFC 8296 section 2.1.2). */
@@ -402,6 +397,21 @@ static __always_inline __u32 entropy(struct iphdr *ip, __u32 ports) {
 	__u64 hash = ((__u64)ip->saddr << 32 | ip->daddr) * 0x9e3779b97f4a7c15ULL;
 	hash = (hash ^ ports ^ (__u64)ip->protocol << 32) * 0x9e3779b97f4a7c15ULL;
 	return hash >> 44;
+}
+
+/* Room for the header, and the fields that all copies share. */
+static __always_inline bool encapsulate(struct __sk_buff *skb, __u32 header, __u32 second,
+					__u16 third, __be16 bfir_id) {
+	if (bpf_skb_adjust_room(skb, header, BPF_ADJ_ROOM_MAC, 0))
+		return false;
+	__u8 *p = linear(skb, ETH_BYTES + FIXED_BYTES);
+	if (!p)
+		return false;
+	*(__be16 *)(p + 12) = bpf_htons(ETH_P_BIER);
+	*(__be32 *)(p + ETH_BYTES + 4) = bpf_htonl(second);
+	*(__be16 *)(p + ETH_BYTES + 8) = bpf_htons(third);
+	*(__be16 *)(p + ETH_BYTES + 10) = bfir_id;
+	return true;
 }
 
 SEC("tc")
@@ -430,19 +440,20 @@ int bier_impose(struct __sk_buff *skb) {
 	__u16 third = (ip->tos >> 2) << 6 | PROTO_IPV4;
 	decrease_ttl(ip);
 
-	struct walk w = {.skb = skb, .imposition = found, .words = found->words};
-	__u32 header = FIXED_BYTES + 8 * (w.words & 0x1f);
-	if (bpf_skb_adjust_room(skb, header, BPF_ADJ_ROOM_MAC, 0))
+	struct walk *w = fresh_walk();
+	if (!w)
 		return drop(DROP_STORE);
-	p = linear(skb, ETH_BYTES + FIXED_BYTES);
-	if (!p)
-		return drop(DROP_STORE);
-	*(__be16 *)(p + 12) = bpf_htons(ETH_P_BIER);
-	*(__be32 *)(p + ETH_BYTES + 4) = bpf_htonl(second);
-	*(__be16 *)(p + ETH_BYTES + 8) = bpf_htons(third);
-	*(__be16 *)(p + ETH_BYTES + 10) = found->bfir_id;
-	bpf_loop(MAX_SETS, impose_set, &w, 0);
-	return finish(&w, false);
+	w->last_hop = 0;
+	struct turn t = {.skb = skb, .imposition = found, .walk = w};
+#define IMPOSE(n)                                                                                  \
+	case n:                                                                                    \
+		if (!encapsulate(skb, FIXED_BYTES + 8 * n, second, third, found->bfir_id))         \
+			return drop(DROP_STORE);                                                   \
+		_Pragma("unroll") for (__u32 j = 0; j < n; j++) w->bits[j] = 0;                   \
+		bpf_loop(MAX_SETS * (MAX_ROWS + 1), impose_##n, &t, 0);                            \
+		return finish(&t, n, false);
+	switch (found->words) { FOR_EACH_LENGTH(IMPOSE) }
+	return drop(DROP_UNKNOWN_BIFT);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -22,6 +22,7 @@
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -31,6 +32,7 @@
 
 #define MAX_BRANCHES 32
 #define MAX_PORTS 32
+#define NOT_OURS TC_ACT_UNSPEC /* whoever is attached next, then the kernel */
 #define HOP_LIMIT 64 /* of a new outer header, RFC 2473 section 6.3 */
 #define SRH_BYTES 24
 #define SRH_TYPE 4
@@ -50,6 +52,7 @@ enum counter {
 	RESOLVED,    /* of these, through the kernel, for want of a MAC address */
 	DELIVERED,   /* sent to a site */
 	VLAN,        /* a VLAN tag in front */
+	OTHER_HOST,  /* framed for another router */
 	TRUNCATED,   /* shorter than its headers */
 	LENGTH,      /* a length field that is not the packet's length */
 	OUTER,       /* not IP version 6 */
@@ -405,7 +408,7 @@ int replicate(struct __sk_buff *skb)
 	__u8 own[ETH_ALEN];
 
 	if (skb->protocol != bpf_htons(ETH_P_IPV6) || !me)
-		return TC_ACT_OK;
+		return NOT_OURS;
 	if (skb->len < ETH_BYTES + IPV6_BYTES)
 		return drop(TRUNCATED);
 	if (!linear(skb, ETH_BYTES + IPV6_BYTES))
@@ -419,10 +422,12 @@ int replicate(struct __sk_buff *skb)
 	const __u16 *mine = (const __u16 *)me->locator;
 
 	if (to[0] != mine[0] || to[1] != mine[1] || to[2] != mine[2] || to[3] == 0)
-		return TC_ACT_OK;
+		return NOT_OURS;
 
 	if (skb->vlan_present)
 		return drop(VLAN);
+	if (skb->pkt_type != PACKET_HOST)
+		return drop(OTHER_HOST);
 	if (*(__u8 *)ip6 >> 4 != 6)
 		return drop(OUTER);
 	if (bpf_ntohs(ip6->payload_len) != skb->len - ETH_BYTES - IPV6_BYTES)
@@ -467,7 +472,7 @@ int impose(struct __sk_buff *skb)
 	__u32 ports = 0;
 
 	if (skb->protocol != bpf_htons(ETH_P_IP) || !me)
-		return TC_ACT_OK;
+		return NOT_OURS;
 	if (skb->len < ETH_BYTES + IPV4_BYTES + 8)
 		return drop(TRUNCATED);
 	if (!linear(skb, ETH_BYTES + IPV4_BYTES + 8))
@@ -480,9 +485,11 @@ int impose(struct __sk_buff *skb)
 	/* 224/4 but 224.0.0/24, which never leaves a link. */
 	if ((ip->daddr & bpf_htonl(0xf0000000)) != bpf_htonl(0xe0000000) ||
 	    (ip->daddr & bpf_htonl(0xffffff00)) == bpf_htonl(0xe0000000))
-		return TC_ACT_OK;
+		return NOT_OURS;
 	if (skb->vlan_present)
 		return drop(VLAN);
+	if (skb->pkt_type != PACKET_MULTICAST)
+		return drop(OTHER_HOST);
 	__u32 why = wrong(ip, skb->len - ETH_BYTES);
 
 	if (why)

@@ -1,10 +1,16 @@
 """PIM-SM by FRR's pimd, asked by its receivers through IGMPv3; SSM, or ASM with one RP.
 
-pimd runs from the start of the lab but on no interface. `start` gives it the core ports (PIM, BFD)
-and the access ports (PIM passive; IGMP towards the sites), `open` joins both groups of the push in
-every receiving replica's namespace, by sockets that live until `close`. All state is then the
-daemons' own: (S,G) Joins hop by hop towards the source by each router's own route (RFC 7761), in
-ASM the Register tunnel and the shared tree first.
+pimd speaks PIM on the core ports from the start of the lab. `start` adds the access ports (PIM
+passive; IGMP towards the sites) and the RP, `open` joins both groups of the push in every receiving
+replica's namespace, by sockets that live until `close`. All state is then the daemons' own: (S,G)
+Joins hop by hop towards the source by each router's own route (RFC 7761), in ASM the Register
+tunnel and the shared tree first.
+
+The core ports stay as they are, because bfdd 8.4 takes a session down, at both ends, as soon as one
+of its clients leaves it (ptm_adapter.c `pcn_free`): PIM's leaving would end OSPF's adjacencies.
+
+In ASM pimd sends some of the (S,G,rpt) Prunes that end the shared tree's second copies only with
+its next periodic Join (RFC 7761 section 4.5.6: at once), so that interval is shorter there.
 
 Not modelled: more than one RP, BSR, Assert (links are point to point), MoFRR (pimd has none).
 Linux routes multicast over 32 interfaces, one of them for Register messages (linux/mroute.h
@@ -15,27 +21,34 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
-from mcastlab.errors import LabError
-from mcastlab.frr_config import PROFILE, access_ports
-from mcastlab.mroutes import MrouteCheck, kernel_mroutes, wrong_interface
+from mcastlab.frr_config import access_ports
+from mcastlab.frr_wait import until
 from mcastlab.schemes import Lab
+from mcastlab.schemes.mroutes import REGISTER, MrouteCheck, kernel_mroutes, pimd_mroutes
 from mcastplan.errors import InfeasibleError
 from mcastplan.lab.spec import LabPush, LabReplica, LabRouter
 from mcastplan.model.measurement import TableCheck
 
 MAX_PORTS = 31
-HELLO_S = 1
-SHORTEST_HOLD_S = 4
 # IGMP asks once, and for 0.1 s, whether somebody else still listens [0.1 s]: nobody else does.
 LAST_MEMBER_INTERVAL_DS = 1
 LAST_MEMBER_COUNT = 1
-NEIGHBOURS_BUDGET_S = 10.0  # a triggered Hello may wait 5 s (RFC 7761 section 4.11)
 JOINED_BUDGET_S = 10.0
 LEFT_BUDGET_S = 10.0
-POLL_S = 0.02
+STOP_BUDGET_S = 10.0
+ASM_GROUPS = "239.0.0.0/8"
+_PASSIVE = ("ip pim", "ip pim passive")
+_VERSION = "ip igmp version 3"
+_LISTEN = (
+    "ip igmp",
+    _VERSION,
+    f"ip igmp last-member-query-interval {LAST_MEMBER_INTERVAL_DS}",
+    f"ip igmp last-member-query-count {LAST_MEMBER_COUNT}",
+)
 _IP_ADD_SOURCE_MEMBERSHIP = 39  # linux/in.h; Python has the name from 3.12 on
 
 
@@ -62,60 +75,30 @@ class PimSm:
                 )
 
     def start(self) -> None:
-        """PIM on every port; returns once every router knows every neighbour, because a Join on
-        an interface without a neighbour goes nowhere."""
+        """IGMP and PIM on every access port, and the RP."""
         for router in self._lab.spec.routers:
-            self._configure(router, self._wanted(router))
-        deadline_s = time.monotonic() + NEIGHBOURS_BUDGET_S
-        for router in self._lab.spec.routers:
-            self._wait(lambda router=router: self._no_neighbour(router), deadline_s)  # type: ignore[misc]
+            commands = []
+            for port, lines in self._interfaces(router).items():
+                commands += [f"interface {port}", *lines, "exit"]
+            self._lab.frr.configure(router.host, "pimd", *commands, *self._global_lines())
 
-    def _configure(self, router: LabRouter, commands: Iterable[str]) -> None:
-        self._lab.frr.configure(router.host, "pimd", *commands)
-
-    def _wanted(self, router: LabRouter) -> list[str]:
-        timers = self._lab.frr.timers
-        hold_s = max(SHORTEST_HOLD_S, timers.dead_s)
-        core = ["ip pim", f"ip pim hello {HELLO_S} {hold_s}"]
-        if timers.bfd_ms is not None:
-            core += ["ip pim bfd", f"ip pim bfd profile {PROFILE}"]
-        passive = ["ip pim", "ip pim passive"]
-        listening = [
-            *passive,
-            "ip igmp",
-            "ip igmp version 3",
-            f"ip igmp last-member-query-interval {LAST_MEMBER_INTERVAL_DS}",
-            f"ip igmp last-member-query-count {LAST_MEMBER_COUNT}",
-        ]
-        commands = []
-        for port in router.ports:
-            commands += _interface(port.name, core)
-        for site in self._sites(router):
-            commands += _interface(site, listening)
-        for origin in self._origins(router):
-            commands += _interface(origin, passive)
+    def _interfaces(self, router: LabRouter) -> dict[str, tuple[str, ...]]:
+        """What each port is told."""
+        told: dict[str, tuple[str, ...]] = dict.fromkeys(
+            access_ports(self._lab.spec, router.host), _PASSIVE
+        )
+        for site in self._lab.spec.sites:
+            if site.router == router.host:
+                told[site.port] = _PASSIVE + _LISTEN
         if router is self._rp:
-            commands += _interface("lo", passive)
-        return commands + [line for line in self._rp_lines()]
+            told["lo"] = _PASSIVE
+        return told
 
-    def _rp_lines(self) -> list[str]:
+    def _global_lines(self) -> list[str]:
         if self._rp is None:
             return []
-        lines = [f"ip pim rp {self._rp.loopback} 239.0.0.0/8"]
-        if not self._switchover:
-            lines.append("ip pim spt-switchover infinity-and-beyond")
-        return lines
-
-    def _sites(self, router: LabRouter) -> list[str]:
-        return [site.port for site in self._lab.spec.sites if site.router == router.host]
-
-    def _origins(self, router: LabRouter) -> list[str]:
-        return [each.port for each in self._lab.spec.origins if each.router == router.host]
-
-    def _no_neighbour(self, router: LabRouter) -> str | None:
-        known = self._lab.frr.json(router.host, "show ip pim neighbor json")
-        lack = next((port for port in router.ports if not known.get(port.name)), None)
-        return None if lack is None else f"{router.host}: no PIM neighbour on {lack.name}"
+        lines = [f"ip pim rp {self._rp.loopback} {ASM_GROUPS}"]
+        return lines if self._switchover else [*lines, "ip pim spt-switchover infinity-and-beyond"]
 
     def open(self, push: LabPush) -> None:
         """Every receiving replica has joined both groups, and its PE has heard of it."""
@@ -124,10 +107,7 @@ class PimSm:
             sockets += [self._join(replica, push) for replica in site.replicas]
         deadline_s = time.monotonic() + JOINED_BUDGET_S
         for site in self._lab.spec.receiving(push):
-            self._wait(
-                lambda site=site: self._not_heard(site.router, site.port, push),  # type: ignore[misc]
-                deadline_s,
-            )
+            until(partial(self._not_heard, site.router, site.port, push), deadline_s)
 
     def _join(self, replica: LabReplica, push: LabPush) -> socket.socket:
         with self._lab.network.inside(replica.host):
@@ -143,9 +123,7 @@ class PimSm:
         return held
 
     def _not_heard(self, host: str, port: str, push: LabPush) -> str | None:
-        heard = self._lab.frr.json(host, "show ip igmp groups json").get(port, {})
-        groups = {row["group"] for row in heard.get("groups", ())}
-        lack = {push.group, push.announce} - groups
+        lack = {push.group, push.announce} - self._members(host, port)
         return f"{host}: no IGMP member of {min(lack)} on {port}" if lack else None
 
     def close(self, push: LabPush) -> None:
@@ -153,15 +131,80 @@ class PimSm:
         for held in self._joined.pop(push.transfer, ()):
             held.close()
         deadline_s = time.monotonic() + LEFT_BUDGET_S
+        for site in self._lab.spec.receiving(push):
+            until(partial(self._heard, site.router, site.port, push), deadline_s)
         for router in self._lab.spec.routers:
-            self._wait(lambda host=router.host: self._still(host, push), deadline_s)  # type: ignore[misc]
+            until(partial(self._still, router.host, push), deadline_s)
+
+    def _heard(self, host: str, port: str, push: LabPush) -> str | None:
+        still = self._members(host, port) & {push.group, push.announce}
+        return f"{host}: IGMP keeps {min(still)} on {port}" if still else None
+
+    def _members(self, host: str, port: str) -> set[str]:
+        heard = self._lab.frr.json(host, "show ip igmp groups json").get(port, {})
+        return {row["group"] for row in heard.get("groups", ())}
 
     def _still(self, host: str, push: LabPush) -> str | None:
+        """Prunes end an (S,G) where it has OIFs and nobody sent to it; for what pimd keeps for its
+        Keepalive Timer (210 s) it has `clear ip mroute`, which spares no other push."""
         groups = {push.group, push.announce}
         left = [row for row in kernel_mroutes(self._lab.network, host) if row.group in groups]
         if not left:
             return None
-        if not self._joined and not any(row.oifs for row in left):
-            # An entry without OIFs lives on until its Keepalive Timer (210 s) ends.
+        if not self._joined and (self._asm or not any(row.oifs for row in left)):
             self._lab.frr.vtysh(host, "clear ip mroute")
         return f"{host}: still routes {left[0].group}"
+
+    def tables(self, push: LabPush) -> tuple[TableCheck, ...]:
+        """One row for each router that has, or should have, an mroute of the push."""
+        frr, network = self._lab.frr, self._lab.network
+        rows = (
+            self._check.compare(
+                push,
+                router,
+                kernel_mroutes(network, router.host),
+                pimd_mroutes(frr, router.host),
+            )
+            for router in self._lab.spec.routers
+        )
+        return tuple(row for row in rows if row is not None)
+
+    def drops(self) -> dict[str, int]:
+        """Packets on another interface than their entry's IIF, of the entries that there are now:
+        the kernel counts them by entry."""
+        wrong = 0
+        for router in self._lab.spec.routers:
+            text = self._lab.network.run(router.host, "cat", "/proc/net/ip_mr_cache")
+            # Group Origin Iif Pkts Bytes Wrong Oifs
+            wrong += sum(int(line.split()[5]) for line in text.splitlines()[1:])
+        return {"wrong interface": wrong}
+
+    def stop(self) -> None:
+        """pimd knows the core ports alone, as before `start`, and the kernel routes nothing."""
+        for name in tuple(self._joined):
+            for held in self._joined.pop(name):
+                held.close()
+        for router in self._lab.spec.routers:
+            commands = []
+            for port, lines in self._interfaces(router).items():
+                # IGMP hangs on the interface's PIM; what it is told goes first.
+                commands += [f"interface {port}", *_undo(lines), "exit"]
+            commands += _undo(self._global_lines())
+            self._lab.frr.configure(router.host, "pimd", *commands, "end", "clear ip mroute")
+        deadline_s = time.monotonic() + STOP_BUDGET_S
+        for router in self._lab.spec.routers:
+            until(partial(self._routes_any, router), deadline_s)
+
+    def _routes_any(self, router: LabRouter) -> str | None:
+        left = kernel_mroutes(self._lab.network, router.host)
+        if left:
+            return f"{router.host}: still routes {left[0].group}"
+        rows = self._lab.network.run(router.host, "cat", "/proc/net/ip_mr_vif").splitlines()[1:]
+        ports = {row.split()[1] for row in rows}
+        more = ports - {REGISTER} - {port.name for port in router.ports}
+        return f"{router.host}: still routes multicast on {min(more)}" if more else None
+
+
+def _undo(lines: Sequence[str]) -> list[str]:
+    """``no`` of each line, last first. IGMP's version has no such form, and goes with IGMP."""
+    return [f"no {line}" for line in reversed(lines) if line != _VERSION]

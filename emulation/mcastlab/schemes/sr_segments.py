@@ -26,6 +26,7 @@ MOST_INSTANCES = 0xFFFF
 PASSED = ("imposed", "replicated", "copies", "resolved", "delivered")
 DROPPED = (
     "VLAN tag",
+    "other host",
     "truncated",
     "wrong length",
     "not IPv6",
@@ -146,9 +147,7 @@ def read_segment(value: bytes) -> tuple[tuple[tuple[bytes, int], ...], tuple[int
         _BRANCH.unpack_from(value, _HEAD.size + place * _BRANCH.size) for place in range(branches)
     ]
     start = _HEAD.size + MOST_BRANCHES * _BRANCH.size
-    indexes = [
-        _PORT.unpack_from(value, start + place * _PORT.size)[0] for place in range(ports)
-    ]
+    indexes = [_PORT.unpack_from(value, start + place * _PORT.size)[0] for place in range(ports)]
     return tuple((row[0], row[1]) for row in found), tuple(indexes)
 
 
@@ -159,10 +158,27 @@ class Lookup:
         """``ifindex`` by (host, port), of core and site ports."""
         self._spec, self._ifindex = spec, ifindex
         self._names = spec.scenario.topology.graph.names
-        self._by_arc = {port.arc: (router, port) for router in spec.routers for port in router.ports}
+        self._by_arc = {
+            port.arc: (router, port) for router in spec.routers for port in router.ports
+        }
 
     def router(self, node: int) -> LabRouter:
         return self._spec.router_named[self._names[node]]
+
+    def neighbour(self, router: LabRouter, ifindex: int) -> str:
+        """The topology's name of the router behind a core port."""
+        port = next(
+            each for each in router.ports if self._ifindex[router.host, each.name] == ifindex
+        )
+        return self._spec.router[port.peer].name
+
+    def cloud(self, router: LabRouter, ifindex: int) -> str:
+        """The cloud behind a PE's port."""
+        return next(
+            site.cloud
+            for site in self._spec.sites
+            if site.router == router.host and self._ifindex[router.host, site.port] == ifindex
+        )
 
     def segments(self, push: LabPush, plan: ReplicationPlan) -> dict[str, Segment]:
         """By router host: the plan's entries as segments."""
@@ -193,8 +209,6 @@ def counted(loaded: Loaded) -> dict[str, int]:
     """Every counter of one router by name."""
     counters = loaded.map("counters")
     try:
-        return {
-            name: counters.sum_u64(place) for place, name in enumerate((*PASSED, *DROPPED))
-        }
+        return {name: counters.sum_u64(place) for place, name in enumerate((*PASSED, *DROPPED))}
     finally:
         counters.close()
