@@ -13,7 +13,9 @@ from mcastlab.machine import machine
 from mcastlab.sandbox import run_job
 from mcastplan.converge.failures import failure_rows
 from mcastplan.errors import EnvironmentLacksError, UsageError
+from mcastplan.evaluate.wire import payload_bytes
 from mcastplan.lab.build import build
+from mcastplan.lab.calm import run_calm
 from mcastplan.lab.predict import predict
 from mcastplan.lab.spec import LabPush, LabSpec
 from mcastplan.model.failure import Failure
@@ -154,8 +156,9 @@ def _plan(
 ) -> _Plan:
     """Shares of the transfer are of the predicted one, so that the plan knows the instant too."""
     calm = predict(spec, push, scheme, constants)
+    payload = payload_bytes(spec.mtu, run_calm(spec.scenario, push.transfer, scheme).plan)
     if not instants:
-        return _Plan(job.Push(scheme, push.transfer, None, asked.repeat), None, calm)
+        return _Plan(job.Push(scheme, push.transfer, payload, None, asked.repeat), None, calm)
     if len({(each.at_s, each.share) for each in instants}) > 1:
         raise UsageError("--fail: all links fail at one instant; give each the same, or none")
     first = instants[0]
@@ -167,7 +170,7 @@ def _plan(
     failure = _failure(spec.scenario, [each.link for each in instants], at_s, asked)
     fault = job.Fault(failure.links, failure.at_s, failure.up_at_s, asked.silent)
     return _Plan(
-        job.Push(scheme, push.transfer, fault, asked.repeat),
+        job.Push(scheme, push.transfer, payload, fault, asked.repeat),
         failure_rows(spec.scenario, [failure])[0],
         predict(spec, push, scheme, constants, failure, probe=True),
     )

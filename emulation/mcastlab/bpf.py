@@ -109,8 +109,8 @@ def _syscall_number() -> int:
     return _SYSCALL[machine]
 
 
-def _bpf(command: int, attr: ctypes.Structure) -> int:
-    """The call's result, or minus its errno."""
+def call(command: int, attr: ctypes.Structure) -> int:
+    """bpf(2): its result, or minus its errno."""
     result: int = _libc.syscall(
         _syscall_number(), command, ctypes.byref(attr), ctypes.c_uint32(ctypes.sizeof(attr))
     )
@@ -124,6 +124,15 @@ def possible_cpus() -> int:
     return int(last.split("-")[-1]) + 1
 
 
+def open_pin(pin: Path) -> int:
+    """A descriptor of what is pinned there. Raises `LabError`."""
+    name = ctypes.create_string_buffer(os.fsencode(pin))
+    result = call(_OBJ_GET, _Pin(pathname=ctypes.addressof(name)))
+    if result < 0:
+        raise LabError(f"cannot open BPF pin {pin}: {os.strerror(-result)}")
+    return result
+
+
 class Map:
     """One pinned map. Keys and values are bytes as the kernel lays them out.
 
@@ -133,13 +142,12 @@ class Map:
     def __init__(self, pin: Path) -> None:
         """Raises `LabError` if nothing is pinned there."""
         self.pin = pin
-        name = ctypes.create_string_buffer(os.fsencode(pin))
-        self.fd = self._checked(_bpf(_OBJ_GET, _Pin(pathname=ctypes.addressof(name))), "open")
+        self.fd = open_pin(pin)
         info = _MapInfo()
         query = _InfoQuery(
             bpf_fd=self.fd, info_len=ctypes.sizeof(info), info=ctypes.addressof(info)
         )
-        self._checked(_bpf(_INFO_BY_FD, query), "describe")
+        self._checked(call(_INFO_BY_FD, query), "describe")
         self.type, self.max_entries = int(info.type), int(info.max_entries)
         self.key_bytes, self.value_bytes = int(info.key_size), int(info.value_size)
         self.per_cpu = self.type in _PER_CPU
@@ -167,7 +175,7 @@ class Map:
     def lookup(self, key: bytes) -> bytes | None:
         """The value, None if there is none. A per-CPU map gives the CPUs' values in a row."""
         self._put_key(key)
-        result = _bpf(_LOOKUP, self._attr)
+        result = call(_LOOKUP, self._attr)
         if result == -_ENOENT:
             return None
         self._checked(result, "read")
@@ -194,14 +202,14 @@ class Map:
             self._value.raw = value.ljust(self._slot_bytes, b"\0") * possible_cpus()
         else:
             self._value.raw = value
-        self._checked(_bpf(_UPDATE, self._attr), "write to")
+        self._checked(call(_UPDATE, self._attr), "write to")
 
     def delete(self, key: bytes) -> bool:
         """Whether the key was there."""
         self._put_key(key)
         # The kernel refuses a value here.
         attr = _Element(map_fd=self.fd, key=ctypes.addressof(self._key))
-        result = _bpf(_DELETE, attr)
+        result = call(_DELETE, attr)
         if result == -_ENOENT:
             return False
         self._checked(result, "delete from")
@@ -211,7 +219,7 @@ class Map:
         """Every key, in the kernel's order; deletions meanwhile may make it start over."""
         attr = _Element(map_fd=self.fd, key=0, value=ctypes.addressof(self._next))
         while True:
-            result = _bpf(_NEXT_KEY, attr)
+            result = call(_NEXT_KEY, attr)
             if result == -_ENOENT:
                 return
             self._checked(result, "list")
@@ -241,7 +249,7 @@ class Map:
             count=self.max_entries,
             map_fd=self.fd,
         )
-        result = _bpf(_LOOKUP_BATCH, attr)
+        result = call(_LOOKUP_BATCH, attr)
         if result != -_ENOENT:  # the kernel's way to say that this was the last batch
             self._checked(result, "read all of")
         return values.raw[: attr.count * self.value_bytes]
@@ -294,9 +302,9 @@ def _told(argv: list[str], what: str, text: str | None = None) -> str:
 
 @cache
 def compile(  # noqa: A001 - bpf.compile is what it is called
-    source: str, folder: Path = OBJECTS
+    source: str, folder: Path = OBJECTS, sources: Path = SOURCES
 ) -> Path:
-    """The object made of ``mcastlab/ebpf/<source>.bpf.c``, once for each process and folder.
+    """The object made of ``<sources>/<source>.bpf.c``, once for each process and folder.
 
     Raises `LabError` with clang's first error.
     """
@@ -306,7 +314,7 @@ def compile(  # noqa: A001 - bpf.compile is what it is called
     headers = f"/usr/include/{platform.machine()}-linux-gnu"
     # fmt: off
     argv = ["clang", "-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror", "-I", headers,
-            "-c", str(SOURCES / f"{source}.bpf.c"), "-o", str(target)]
+            "-I", str(SOURCES), "-c", str(sources / f"{source}.bpf.c"), "-o", str(target)]
     # fmt: on
     _told(argv, f"cannot compile {source}.bpf.c")
     return target
@@ -340,10 +348,10 @@ def unload(loaded: Loaded) -> None:
     loaded.pins.rmdir()
 
 
-def _tc(network: Network, host: str, what: str, *lines: str) -> None:
-    """Run tc's lines in the host's network namespace: one process for all of them."""
+def _tc(network: Network, host: str, what: str, *lines: str) -> str:
+    """What tc says to these lines in the host's namespace: one process for all of them."""
     argv = ["nsenter", f"--net=/proc/{network.pid(host)}/ns/net", "tc", "-batch", "-"]
-    _told(argv, what, "\n".join(lines) + "\n")
+    return _told(argv, what, "\n".join(lines) + "\n")
 
 
 def attach(
@@ -371,7 +379,13 @@ def attach(
 def detach(network: Network, host: str, port: str, direction: Direction, priority: int = 1) -> None:
     """Take the program of this priority away, and clsact with the last one. Raises `LabError`."""
     what = f"cannot detach priority {priority} from {host} {port} {direction}"
-    _tc(network, host, what, f"filter del dev {port} {direction} protocol all prio {priority}")
-    argv = ["nsenter", f"--net=/proc/{network.pid(host)}/ns/net", "tc", "filter", "show", "dev"]
-    if not any(_told([*argv, port, way], what).strip() for way in ("ingress", "egress")):
+    left = _tc(
+        network,
+        host,
+        what,
+        f"filter del dev {port} {direction} protocol all prio {priority}",
+        f"filter show dev {port} ingress",
+        f"filter show dev {port} egress",
+    )
+    if not left.strip():
         _tc(network, host, what, f"qdisc del dev {port} clsact")

@@ -27,10 +27,12 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Push(msgspec.Struct, frozen=True):
-    """One transfer under one scheme, ``times`` times."""
+    """One transfer under one scheme, ``times`` times. ``payload_bytes``: what fits into a packet
+    beside the scheme's header (UFTP's block)."""
 
     scheme: str
     transfer: str
+    payload_bytes: int
     fault: Fault | None = None
     times: int = 1
 

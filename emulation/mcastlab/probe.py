@@ -1,8 +1,8 @@
 """Outages as a replica has them: a probe of 1,000 packets a second on the push's own way.
 
 Multicast schemes carry it in the same (S,G) as the data. Where every replica pulls its own copy it
-is a stream for each replica, at most `STREAMS` of them and then one for each cloud (its first
-replica), which `Outages.measured` tells.
+is a stream to the first replica of each cloud, whose outage is that of the whole cloud (they part
+behind its bridge); `Outages.measured` tells which replicas had a stream.
 
 An outage is a run of probes that did not arrive, between one that did and the next one that did,
 longer than `GAP_S`. Its length is the time from the arrival before to the arrival after, less one
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 1e-3
 GAP_S = 5e-3
-STREAMS = 8  # unicast probes cost the origin 15 us each
 LAST_S = 0.25  # after the last probe: what is not here by then is lost
 LAST_POLL_S = 0.01
 
@@ -57,6 +56,11 @@ class Probe:
         self._push, self._taps, self._unicast = push, taps, unicast
         self._sender = Sender(network, push, "probe")
         self._probed = _probed(taps) if unicast else {tap.replica.host: tap for tap in taps}
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Replicas (hosts) that a stream goes to."""
+        return frozenset(tap.replica.host for tap in self._probed.values())
 
     def start(self) -> None:
         """Begin to send. Taps must have been reset since the last probe."""
@@ -125,9 +129,7 @@ def outages(
 
 
 def _probed(taps: Sequence[Tap]) -> Mapping[str, Tap]:
-    """Which tap tells of each replica (host)."""
-    if len(taps) <= STREAMS:
-        return {tap.replica.host: tap for tap in taps}
+    """The tap at the first replica of each one's cloud, by host."""
     first: dict[str, Tap] = {}
     for tap in sorted(taps, key=lambda each: (each.replica.cloud, each.replica.index)):
         first.setdefault(tap.replica.cloud, tap)

@@ -15,11 +15,12 @@ import http.client
 import os
 import re
 import socket
+import socketserver
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
     folder: Path
     channel: Channel[Any]
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         path = self.folder / Path(self.path).name
         if not path.is_file():
             self.send_error(404)
@@ -146,7 +147,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Nobody reads it."""
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(socketserver.ThreadingTCPServer):
+    """Not http.server's own, which asks the DNS for its name."""
+
+    allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 1024
 

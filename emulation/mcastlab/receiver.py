@@ -95,11 +95,11 @@ class Fetch:
     received: mmap.mmap
 
 
-class _Over(Exception):
+class _EndedError(Exception):
     """The transport ended: ``args[0]`` says why."""
 
 
-class _Bad(Exception):
+class _ShardError(Exception):
     """A shard is not what it should be: shard, why."""
 
 
@@ -119,9 +119,9 @@ def run(channel: Channel[Begin], fetch: Fetch) -> None:
     try:
         stages = _streamed if fetch.push.load == "streamed" else _after
         stages(channel, fetch, _told(channel, arrivals))
-    except _Over as over:
-        channel.send(GaveUp(time.monotonic_ns(), str(over)))
-    except _Bad as bad:
+    except _EndedError as ended:
+        channel.send(GaveUp(time.monotonic_ns(), str(ended)))
+    except _ShardError as bad:
         channel.send(Corrupt(bad.args[0], time.monotonic_ns(), bad.args[1]))
     # uftpd still has to confirm the last file, and its end would be told to the sender as an abort.
     channel.receive()
@@ -151,7 +151,7 @@ def _streamed(channel: Channel[Begin], fetch: Fetch, arrivals: Iterator[Shard]) 
             for shard in arrivals:
                 here.put(shard)
             here.put(None)
-        except Exception as error:  # noqa: BLE001 - raised again by the last stage
+        except Exception as error:
             here.put(error)
 
     def verify() -> None:
@@ -160,7 +160,7 @@ def _streamed(channel: Channel[Begin], fetch: Fetch, arrivals: Iterator[Shard]) 
                 _verify(channel, fetch, shard)
                 checked.put(shard)
             checked.put(None)
-        except Exception as error:  # noqa: BLE001 - raised again by the last stage
+        except Exception as error:
             checked.put(error)
 
     for stage in (receive, verify):
@@ -180,10 +180,10 @@ def _verify(channel: Channel[Begin], fetch: Fetch, shard: Shard) -> None:
     path = fetch.folder / shard.name
     size_bytes = path.stat().st_size
     if size_bytes != shard.size_bytes:
-        raise _Bad(shard.name, f"{size_bytes} B, should be {shard.size_bytes}")
+        raise _ShardError(shard.name, f"{size_bytes} B, should be {shard.size_bytes}")
     found = sha256(path)
     if found != shard.sha256:
-        raise _Bad(shard.name, f"SHA-256 {found[:16]}..., should be {shard.sha256[:16]}...")
+        raise _ShardError(shard.name, f"SHA-256 {found[:16]}..., should be {shard.sha256[:16]}...")
     channel.send(Verified(shard.name, time.monotonic_ns()))
 
 
@@ -192,7 +192,9 @@ def _load(channel: Channel[Begin], fetch: Fetch, shard: Shard) -> None:
     with safe_open(fetch.folder / shard.name, framework="numpy") as file:
         names = set(file.keys())
         if names != expected:
-            raise _Bad(shard.name, f"tensors {sorted(names ^ expected)} differ from the index")
+            raise _ShardError(
+                shard.name, f"tensors {sorted(names ^ expected)} differ from the index"
+            )
         for name in sorted(names):
             file.get_tensor(name)  # a copy in memory of its own
     channel.send(Loaded(shard.name, time.monotonic_ns()))
@@ -214,7 +216,7 @@ def _daemon(fetch: Fetch) -> subprocess.Popen[bytes]:
     """``uftpd``, listening."""
     servers = fetch.folder / "servers"
     argv = uftp.receiver_argv(fetch.push, fetch.replica.address, fetch.folder, servers)
-    daemon = subprocess.Popen(  # noqa: S603 - no shell; every word is the lab's own
+    daemon = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -232,12 +234,12 @@ def _uftp(daemon: subprocess.Popen[bytes], fetch: Fetch) -> Iterator[pull.Pulled
         line = content.decode(errors="replace")
         if match := _RESULT.search(line):
             if match[2] not in ("copied", "overwritten"):
-                raise _Over(f"{match[1]}: {match[2]}")
+                raise _EndedError(f"{match[1]}: {match[2]}")
             # Read before the sender can start a further pass, which may be for others.
             data = fetch.tap.data()
             yield pull.Pulled(shards.pop(match[1]), data.first_ns or 0, data.last_ns or 0)
             if not shards:
                 return
         elif match := _ENDED.search(line):
-            raise _Over(match[0])
-    raise _Over(f"uftpd ended ({daemon.wait()})")
+            raise _EndedError(match[0])
+    raise _EndedError(f"uftpd ended ({daemon.wait()})")

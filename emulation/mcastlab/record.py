@@ -96,8 +96,8 @@ def write(record: Record) -> None:
     try:
         while True:
             FOLDER.mkdir(mode=0o755, exist_ok=True)
-            _check_owner()
             with contextlib.suppress(FileNotFoundError):  # another lab removed the empty folder
+                _check_owner()
                 _write(record)
                 return
     except OSError as error:

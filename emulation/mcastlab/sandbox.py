@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import select
 import selectors
 import shutil
 import signal
@@ -47,7 +48,7 @@ NAMESPACES = (
 UP_BUDGET_S = 60.0  # until the first process inside runs Python, on a busy machine
 STDERR_LINES = 40
 _TOOLS = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class SandboxError(Exception):
@@ -202,10 +203,11 @@ class Sandbox:
         return env
 
     def _catch_signals(self) -> None:
-        """SIGTERM and SIGHUP leave through `stop` too, as Ctrl-C does."""
+        """SIGTERM and SIGHUP leave through `stop` too, as Ctrl-C does; nohup stays nohup."""
         if threading.current_thread() is threading.main_thread():
             for number in _ENDING:
-                self._handlers[number] = signal.signal(number, _terminate)
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._handlers[number] = signal.signal(number, _leave)
 
     # --- output -----------------------------------------------------------------------------------
 
@@ -260,14 +262,19 @@ class Sandbox:
     # --- end --------------------------------------------------------------------------------------
 
     def _end(self, child: subprocess.Popen[bytes]) -> None:
+        assert child.stdin and child.stdout and child.stderr
         if self._init is not None:
             record.end(self._init)  # returns when all of its namespace is gone
         child.kill()
-        child.wait(record.KILL_BUDGET_S)
-        for stream in (child.stdin, child.stdout, child.stderr):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):  # a job that was never read
-                    stream.close()
+        child.wait()
+        with contextlib.suppress(BrokenPipeError):  # a job that was never read
+            child.stdin.close()
+        # A first process that was not yet known ends now, and with it the last writer.
+        while select.select((child.stdout,), (), (), record.KILL_BUDGET_S)[0]:
+            if not os.read(child.stdout.fileno(), 1 << 16):
+                break
+        child.stdout.close()
+        child.stderr.close()
         self._child = None
 
 
@@ -300,7 +307,10 @@ def search_path() -> str:
     return os.pathsep.join(dict.fromkeys((*filter(None, known), *_TOOLS)))
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    for each in _ENDING:  # a second one must not interrupt the clean-up
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """Once: a second Ctrl-C would interrupt the clean-up. `Sandbox.stop` restores the handlers."""
+    for each in _ENDING:
         signal.signal(each, signal.SIG_IGN)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     sys.exit(128 + number)

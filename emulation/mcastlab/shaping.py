@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import msgspec
 
 from mcastlab.errors import LabError
+from mcastplan.lab.scale import MOST_BPS
 from mcastplan.lab.spec import LabSpec
 from mcastplan.units import BITS_PER_BYTE, show_rate
 
@@ -29,9 +30,6 @@ CONTROL_SHARE = 0.1  # of the rate is guaranteed to CS6; what it leaves is the d
 CONTROL_DSFIELD = 0xC0
 # Two packets in 100 ms: below that BFD's own packets would not fit between those of the data.
 SLOWEST_PACKETS_PER_S = 20
-# HTB keeps its bucket in ns a packet; above this one packet is too short for its clock's 64 ns tick
-# to hold 5 %.
-FASTEST_BPS = 10e9
 NETEM_LEAST_BYTES = 64  # the shortest packet that netem's queue, counted in packets, must hold
 
 
@@ -106,10 +104,10 @@ def check(port: Shaped, mtu: int) -> None:
             f"link {port.link}: {show_rate(port.rate_bps)} is under {show_rate(slowest)}, the least"
             f" that can be shaped beside routing; raise --rate-scale"
         )
-    if port.rate_bps > FASTEST_BPS:
+    if port.rate_bps > MOST_BPS:
         raise LabError(
             f"link {port.link}: {show_rate(port.rate_bps)} cannot be shaped (at most"
-            f" {show_rate(FASTEST_BPS)}); lower --rate-scale"
+            f" {show_rate(MOST_BPS)}); lower --rate-scale"
         )
 
 
@@ -144,7 +142,7 @@ def tc_lines(port: Shaped, mtu: int) -> list[str]:
 
 def _netem(port: Shaped, mtu: int) -> str:
     """Delay, and a queue for what is on the way as well as what waits; netem counts packets."""
-    rate = min(port.rate_bps, FASTEST_BPS)
+    rate = min(port.rate_bps, MOST_BPS)
     held = rate * port.delay_s / BITS_PER_BYTE / NETEM_LEAST_BYTES
     waiting = queue_bytes(rate, mtu) / (mtu + ETHERNET_BYTES)
     return f"delay {port.delay_s * 1e6:.0f}us limit {math.ceil(held + waiting)}"

@@ -10,7 +10,7 @@ milliseconds adds delay to some packets, never takes it away.
 1. A burst of 16 packets, which every queue holds: a first guess, good to a factor of 2.
 2. Trains of 40 ms, twice as fast each, until delay grows or a packet is lost.
 3. Trains of 0.4 s, 3 % above the guess: C at the narrowest receiver.
-4. Trains of 0.6 s at 0.995 C, until one arrives whole everywhere with a delay that does not grow.
+4. Trains of 0.6 s at 0.998 C, until one arrives whole everywhere with a delay that does not grow.
    A second train forgives a loss; then the rate goes down by 1 %.
 
 Only the second half of a train counts: HTB's bucket of 1 ms passes 3 % too much for 33 ms. Where no
@@ -19,6 +19,7 @@ port is the limit but the sender's own processor, that is the answer.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -40,12 +41,15 @@ if TYPE_CHECKING:
 BURST_PACKETS = 16  # the shortest queue of the lab
 LEAST_PACKETS = 60  # of a train: its windows must hold some
 SHORT_S, LONG_S, CONFIRM_S = 0.040, 0.4, 0.6
-FASTER, ABOVE, BELOW, STEP = 2.0, 1.03, 0.995, 0.99
+FASTER, ABOVE, BELOW, STEP = 2.0, 1.03, 0.998, 0.99
 GROWS_COARSE, GROWS, STEADY = 0.05, 0.005, 0.003  # delay's growth [s/s]
 HELD_BACK = 0.9  # a sender that reaches less of what it was asked for is itself the limit
 ROUNDS = 12  # of each step, before it is called unsteady
 SETTLE_S = 0.1  # nothing more arrives in it: all that was on the way is here or lost
 SETTLE_POLL_S = 0.005
+
+# Of all trains of this process: a tap keeps what it saw of earlier ones.
+_numbers = itertools.count(1)
 
 
 class _Seen(msgspec.Struct, frozen=True):
@@ -93,12 +97,24 @@ def highest_rate(network: Network, push: LabPush, taps: Sequence[Tap], payload_b
         sender.close()
 
 
+def overload(
+    network: Network, push: LabPush, taps: Sequence[Tap], payload_bytes: int, rate_bps: float
+) -> None:
+    """One train at this rate of IP packets, for where it is too much to drop: the ports' counters
+    then say which do."""
+    sender = Sender(network, push, "overload")
+    try:
+        _Search(sender, push, taps, payload_bytes + HEADERS_BYTES).at(rate_bps, CONFIRM_S)
+    finally:
+        sender.close()
+
+
 class _Search:
     def __init__(
         self, sender: Sender, push: LabPush, taps: Sequence[Tap], packet_bytes: int
     ) -> None:
         self._sender, self._push, self._taps = sender, push, taps
-        self._packet_bytes, self._number = packet_bytes, 0
+        self._packet_bytes = packet_bytes
 
     def guessed(self) -> float:
         """Steps 1 and 2."""
@@ -111,7 +127,7 @@ class _Search:
             )
         rate_bps = min(each.rate_bps for each in burst.seen) / FASTER
         for _ in range(ROUNDS):
-            train = self._at(rate_bps, SHORT_S)
+            train = self.at(rate_bps, SHORT_S)
             if train.lost or train.growth > GROWS_COARSE:
                 return train.capacity_bps
             if train.sent_bps < HELD_BACK * rate_bps:
@@ -122,7 +138,7 @@ class _Search:
     def refined(self, guess_bps: float) -> float:
         """Step 3."""
         for _ in range(ROUNDS):
-            train = self._at(ABOVE * guess_bps, LONG_S)
+            train = self.at(ABOVE * guess_bps, LONG_S)
             if train.sent_bps < HELD_BACK * guess_bps:
                 return train.sent_bps
             found_bps = train.capacity_bps
@@ -137,7 +153,7 @@ class _Search:
         rate_bps *= BELOW
         for _ in range(ROUNDS):
             for _ in range(2):
-                train = self._at(rate_bps, CONFIRM_S)
+                train = self.at(rate_bps, CONFIRM_S)
                 if not train.lost and train.growth < STEADY:
                     return train.sent_bps
             rate_bps = min(STEP * rate_bps, BELOW * train.capacity_bps)
@@ -146,17 +162,17 @@ class _Search:
             " is the machine busy?"
         )
 
-    def _at(self, rate_bps: float, seconds: float) -> _Train:
+    def at(self, rate_bps: float, seconds: float) -> _Train:
+        """One train."""
         gap_ns = self._packet_bytes * BITS_PER_BYTE * 1e9 / rate_bps
         count = min(TRAIN_PACKETS, max(LEAST_PACKETS, round(seconds * 1e9 / gap_ns)))
         return self._send(count, gap_ns)
 
     def _send(self, count: int, gap_ns: float) -> _Train:
-        self._number += 1
-        group, number, size = (self._push.group,), self._number, self._packet_bytes
+        group, number, size = (self._push.group,), next(_numbers), self._packet_bytes
         self._sender.send(Send(group, TRAIN_PORT, number, size, count, gap_ns))
         sent_ns = self._sender.wait()
-        arrived = self._settled(count)
+        arrived = self._settled(number, count)
         bits = size * BITS_PER_BYTE * 1e9
         seen = tuple(
             _seen(tap.replica.host, sent_ns, each[:count], bits)
@@ -164,11 +180,11 @@ class _Search:
         )
         return _Train(bits * (count - 1) / max(1, int(sent_ns[-1] - sent_ns[0])), seen)
 
-    def _settled(self, count: int) -> list[NDArray[np.int64]]:
+    def _settled(self, number: int, count: int) -> list[NDArray[np.int64]]:
         """Arrivals by receiver, once all have come or nothing comes any more."""
         before, quiet_s = -1, 0.0
         while True:
-            arrived = [tap.train(self._number) for tap in self._taps]
+            arrived = [tap.train(number) for tap in self._taps]
             here = sum(int(np.count_nonzero(each)) for each in arrived)
             if here == count * len(self._taps) or quiet_s >= SETTLE_S:
                 return arrived

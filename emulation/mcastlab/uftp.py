@@ -37,7 +37,6 @@ from mcastlab.pacing import Pacer
 from mcastlab.shards import Manifest
 from mcastlab.workers import die_with_parent, first_in_line
 from mcastplan.lab.spec import DATA_PORT, LabPush, LabReplica
-from mcastplan.units import BITS_PER_BYTE
 
 if TYPE_CHECKING:
     from mcastlab.network import Network

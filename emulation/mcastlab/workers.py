@@ -46,6 +46,10 @@ class Channel(Generic[T]):
         self._end = end
         self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(commands)
 
+    def fileno(self) -> int:
+        """For select and epoll: readable once a command is there."""
+        return self._end.fileno()
+
     def send(self, event: msgspec.Struct) -> None:
         self._end.send(msgspec.json.encode(event))
 
@@ -164,7 +168,7 @@ def _child(
         code = 0
     except SystemExit:
         code = 0
-    except BaseException as error:  # noqa: BLE001 - there is nobody above to handle it
+    except BaseException as error:
         with contextlib.suppress(OSError):
             channel.send(Failed(_words(error)))
     finally:

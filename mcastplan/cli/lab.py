@@ -71,9 +71,7 @@ def clean(json_target: str | None) -> int:
     " repeated: all links fail together.",
 )
 @click.option("--up", metavar="TIME", help="How long after its start the push sees them up again.")
-@click.option(
-    "--silent", is_flag=True, help="No loss of carrier: only BFD or hello timers notice."
-)
+@click.option("--silent", is_flag=True, help="No loss of carrier: only BFD or hello timers notice.")
 @click.option("--repeat", type=click.IntRange(1, 100), default=1, help="Each push this often.")
 @click.option(
     "--rate-scale", type=float, default=1e-3, show_default=True, help="Lab rate / real rate."

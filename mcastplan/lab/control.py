@@ -31,9 +31,13 @@ PIM_HELLO_S = 1.0  # `ip pim hello 1 4`
 HELLO_S, FAST_HELLO_S = 10.0, 1.0
 HELLOS_TO_DEATH = 4
 
-# The probe: packets a second, and the UDP payload of each.
+# The probe: packets a second, the UDP payload of each, and how many pulls have one of their own;
+# beyond those there is one for each cloud.
 PROBE_PPS = 1000.0
-PROBE_PAYLOAD_BYTES = 32
+PROBE_PAYLOAD_BYTES = 8
+PROBE_STREAMS = 8
+# After a link went down or came back the lab watches at least so long.
+WATCH_S = 3.0
 
 
 class Packets(msgspec.Struct, frozen=True):

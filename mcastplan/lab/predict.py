@@ -8,6 +8,8 @@ loading. Not modelled: UFTP's own time between files, contention of replicas for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from mcastplan.converge.episode import play
@@ -19,12 +21,12 @@ from mcastplan.evaluate.push import run
 from mcastplan.evaluate.scheme import cold_start
 from mcastplan.evaluate.wire import payload_bytes
 from mcastplan.lab.calm import Calm, run_calm
-from mcastplan.lab.control import Packets, control
+from mcastplan.lab.control import WATCH_S, Packets, control
 from mcastplan.lab.spec import LabPush, LabSpec
 from mcastplan.lab.traffic import Hit, arc_bytes
 from mcastplan.model.cloud import EngineProfile
 from mcastplan.model.failure import Failure
-from mcastplan.model.measurement import Calibration, Predicted, PredictedCloud
+from mcastplan.model.measurement import ArcBytes, Calibration, Predicted, PredictedCloud
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.timeline import CloudTimeline
 from mcastplan.model.timers import TIMER_ROWS
@@ -96,7 +98,7 @@ def _calm(calm: Calm, talk: Packets, probe: bool) -> Predicted:
                 outage_s=0.0 if probe else None,
             )
         )
-    return _predicted(calm, talk, probe, clouds, None)
+    return _predicted(calm, clouds, links=_links(calm, talk, probe, clouds, None))
 
 
 def _failing(calm: Calm, talk: Packets, probe: bool, failure: Failure) -> Predicted:
@@ -106,11 +108,37 @@ def _failing(calm: Calm, talk: Packets, probe: bool, failure: Failure) -> Predic
         raise InfeasibleError(f"{row.name} under this failure: {row.reason}")
     timeline = row.transfers[calm.place]
     episode = play(calm.context, calm.installed.scheme, igp, calm.installed.plans)
-    clouds = [
-        PredictedCloud(cloud.name, _arrived_s(cloud), cloud.ready_s, cloud.outage_s)
-        for cloud in timeline.clouds
-    ]
-    return _predicted(calm, talk, probe, clouds, Hit(episode, timeline))
+    clouds = [_cloud(cloud) for cloud in timeline.clouds]
+    hit = Hit(episode, timeline)
+    ends_s = [failure.at_s + WATCH_S, (failure.up_at_s or 0.0) + WATCH_S]
+    return _predicted(
+        calm,
+        clouds,
+        links=_links(calm, talk, probe, clouds, hit, ends_s),
+        repaired_bytes=float(timeline.repaired_bytes),
+    )
+
+
+def _links(
+    calm: Calm,
+    talk: Packets,
+    probe: bool,
+    clouds: Sequence[PredictedCloud],
+    hit: Hit | None,
+    ends_s: Sequence[float] = (),
+) -> tuple[ArcBytes, ...]:
+    """Counters are read from the end of the network's set-up until the last replica is ready and
+    every failure has been watched (``ends_s``)."""
+    ready = [cloud.ready_s for cloud in clouds if cloud.ready_s is not None]
+    terms = calm.planned.setup_terms
+    begin_s = sum(terms.values()) - terms.get("announce", 0.0)
+    seconds = max(0.0, max([*ready, *ends_s], default=0.0) - begin_s)
+    return arc_bytes(calm, talk, seconds, probe=probe, hit=hit)
+
+
+def _cloud(cloud: CloudTimeline) -> PredictedCloud:
+    outage_s = None if cloud.outage_s is None else float(cloud.outage_s)
+    return PredictedCloud(cloud.name, _arrived_s(cloud), cloud.ready_s, outage_s)
 
 
 def _arrived_s(cloud: CloudTimeline) -> float | None:
@@ -120,25 +148,28 @@ def _arrived_s(cloud: CloudTimeline) -> float | None:
 
 
 def _predicted(
-    calm: Calm, talk: Packets, probe: bool, clouds: list[PredictedCloud], hit: Hit | None
+    calm: Calm,
+    clouds: Sequence[PredictedCloud],
+    *,
+    links: tuple[ArcBytes, ...],
+    repaired_bytes: float = 0.0,
 ) -> Predicted:
     ready = [cloud.ready_s for cloud in clouds if cloud.ready_s is not None]
     arrived = [cloud.transfer_s for cloud in clouds if cloud.transfer_s is not None]
     outages = [cloud.outage_s for cloud in clouds if cloud.outage_s is not None]
-    last_s = max(ready, default=None)
     binding = _binding(calm)
     space = calm.context.space
     return Predicted(
         setup_s=sum(calm.planned.setup_terms.values()) if clouds else None,
         transfer_s=max(arrived, default=None),
-        ready_s=last_s,
+        ready_s=max(ready, default=None),
         worst_outage_s=max(outages, default=None),
         rate_bps=_rate_bps(calm),
         binding=None if binding is None else space.words(*binding),
         binding_arc=None if binding is None else _arc_name(calm, binding[0]),
         clouds=tuple(clouds),
-        links=arc_bytes(calm, talk, last_s or 0.0, probe=probe, hit=hit),
-        repaired_bytes=hit.timeline.repaired_bytes if hit else 0.0,
+        links=links,
+        repaired_bytes=repaired_bytes,
     )
 
 

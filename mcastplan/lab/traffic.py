@@ -17,7 +17,7 @@ from mcastplan.dataplane.flight import Flight
 from mcastplan.evaluate.push import FlowLoad
 from mcastplan.evaluate.wire import FRAME_BYTES, payload_bytes, wire_factor
 from mcastplan.lab.calm import TCP_BYTES, Calm
-from mcastplan.lab.control import PROBE_PPS, Packets, probe_bytes
+from mcastplan.lab.control import PROBE_PPS, PROBE_STREAMS, Packets, probe_bytes
 from mcastplan.model.measurement import ArcBytes
 from mcastplan.model.timeline import TransferTimeline
 from mcastplan.model.topology import Arc
@@ -61,8 +61,10 @@ def arc_bytes(
     if calm.kind.name == "unicast":
         _acknowledgements(load, calm)
     if probe:
+        pulls = sum(each.flow.count for each in calm.planned.loads)
         for each in calm.planned.loads:
-            _probe(load, calm, each, seconds)
+            streams = each.flow.count if pulls <= PROBE_STREAMS else 1
+            _probe(load, calm, each, streams * PROBE_PPS * seconds)
     space = calm.context.space
     for arc in range(space.core):
         load.add(arc, control.packets * seconds, control.wire_bytes * seconds)
@@ -98,12 +100,11 @@ def _acknowledgements(load: Load, calm: Calm) -> None:
                 load.add(arc, acks, acks * ACK_BYTES)
 
 
-def _probe(load: Load, calm: Calm, each: FlowLoad, seconds: float) -> None:
-    """Every packet as often as one of the data."""
+def _probe(load: Load, calm: Calm, each: FlowLoad, packets: float) -> None:
+    """Every packet as often as one of the data; of one that goes the way before a failure."""
     payload, inner = _payload(calm), calm.plan.inner_bytes
     for arc, copies in each.copies.items():
         header = each.weights[arc] * payload - copies * (payload + inner + FRAME_BYTES)
-        packets = PROBE_PPS * seconds * each.flow.count
         load.add(arc, packets * copies, packets * (copies * probe_bytes() + header))
 
 

@@ -47,11 +47,13 @@ class Calibration(msgspec.Struct, frozen=True):
 
 
 class Replica(msgspec.Struct, frozen=True):
-    """One replica's cold start. ``outage_s``: what the probe missed, all gaps together."""
+    """One replica's cold start. ``outage_s``: what the probe missed, all gaps together. ``why`` a
+    replica is not ready, in words."""
 
     cloud: str
     index: int
     status: ReplicaStatus
+    why: str | None = None
     first_byte_s: float | None = None
     last_byte_s: float | None = None
     verified_s: float | None = None

@@ -27,7 +27,7 @@ from mcastplan.report.measurement_tables import (
     tables_line,
     wrong_tables,
 )
-from mcastplan.study.beside import STATUS, Summary, not_ready, verdict
+from mcastplan.study.beside import Summary, became, not_ready, verdict
 from mcastplan.study.beside import tables as checked
 from mcastplan.units import counted, show_rate, show_size, show_time
 
@@ -163,11 +163,7 @@ def _missing(result: Measurement) -> str:
 
 
 def _missing_lines(result: Measurement) -> list[str]:
-    found = [
-        f"{words.title(run.scheme)}: replica {replica.index} of {replica.cloud}"
-        f" {STATUS[replica.status]}"
-        for run, replica in not_ready(result)
-    ]
+    found = [f"{words.title(run.scheme)}: {became(replica)}" for run, replica in not_ready(result)]
     left = len(found) - _NAMED
     return [*found[:_NAMED], *([f"and {left:,} more"] if left > 0 else [])]
 
@@ -212,7 +208,7 @@ def _machine(result: Measurement) -> str:
     return section(
         "machine",
         "Where it was measured",
-        f"Numbers of another machine will differ.{other}",
+        f"Another machine will give other numbers.{other}",
         _definitions(machine_rows(result)),
     )
 

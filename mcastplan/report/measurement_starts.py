@@ -106,6 +106,8 @@ def _lane(one: Replica, planned_s: float | None, axis: TimeAxis) -> str:
         before = at
     if one.outage_s:
         lines.append(f"missed packets for {show_time(one.outage_s)}")
+    if one.why:
+        lines.append(one.why)
     if planned_s is not None:
         lines.append(f"predicted ready after {show_time(planned_s)}")
         place = f"left:{100 * axis.place(planned_s):.2f}%"

@@ -228,6 +228,12 @@ def not_ready(result: Measurement) -> tuple[tuple[Run, Replica], ...]:
     )
 
 
+def became(replica: Replica) -> str:
+    """``replica 1 of delft was given up by the sender: it was silent for 15 s``."""
+    why = f": {replica.why}" if replica.why else ""
+    return f"replica {replica.index} of {replica.cloud} {STATUS[replica.status]}{why}"
+
+
 def tables(result: Measurement) -> tuple[tuple[Run, TableCheck], ...]:
     """All tables that were checked."""
     return tuple((run, check) for run in result.runs for check in run.measured.tables)
@@ -389,7 +395,7 @@ def _table_words(result: Measurement) -> Iterator[str]:
 
 def _status_words(result: Measurement) -> Iterator[str]:
     for run, replica in not_ready(result):
-        yield f"{run.scheme}: replica {replica.index} of {replica.cloud} {STATUS[replica.status]}"
+        yield f"{run.scheme}: {became(replica)}"
 
 
 def _invalid_words(found: Iterable[Summary], result: Measurement) -> Iterator[str]:

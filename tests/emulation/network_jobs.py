@@ -14,24 +14,32 @@ Routes are static, those of the planner: no daemon runs here.
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
+import select
 import socket
 import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mcastlab import counters, links
 from mcastlab.capture import Capture
 from mcastlab.errors import LabError
 from mcastlab.faults import PINS, Faults
 from mcastlab.network import Network, link_local
+from mcastlab.schemes import Lab
+from mcastlab.schemes.ingress_replication import IngressReplication
 from mcastlab.shaping import Shaped, shaped_ports, tc_lines
 from mcastplan.lab.build import build
-from mcastplan.lab.spec import LabPort, LabSpec
+from mcastplan.lab.spec import DATA_PORT, LabPort, LabSpec
 from mcastplan.scenario import load_scenario
+from mcastplan.study.compare import compare
 from mcastplan.underlay.routes import IgpRoutes
+
+if TYPE_CHECKING:
+    from mcastlab.frr import Frr
 
 RUN_DIR = Path("/run/mcastlab")
 PORT = 9999
@@ -156,6 +164,18 @@ def arrived(found: socket.socket, wanted: int) -> list[bytes]:
                 found.settimeout(PACKET_S * 50)
                 packets.append(found.recv(65536))
             return packets
+
+
+def all_arrived(targets: dict[str, socket.socket]) -> dict[str, list[bytes]]:
+    """What each socket gets until none has got anything for a second."""
+    packets: dict[str, list[bytes]] = {name: [] for name in targets}
+    while select.select(list(targets.values()), [], [], LAST_S)[0]:
+        for name, target in targets.items():
+            target.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    packets[name].append(target.recv(65536))
+    return packets
 
 
 def train(found: socket.socket, to: tuple[str, int], count: int, payload_bytes: int) -> None:
@@ -402,7 +422,11 @@ def _heard_at_peer(network: Network, host: str, port: LabPort) -> int:
     with contextlib.suppress(OSError):  # ENETDOWN at a port without carrier
         for _ in range(10):
             start.send(frame)
-    return len(arrived(target, 10))
+    try:
+        return len(arrived(target, 10))
+    except OSError as down:
+        assert down.errno == errno.ENETDOWN
+        return 0
 
 
 def _state(network: Network, host: str) -> list[str]:
@@ -414,7 +438,100 @@ def _state(network: Network, host: str) -> list[str]:
         ("ip", "-o", "link"),
     )
     lines = [line for argv in commands for line in network.run(host, *argv).splitlines()]
-    for port in network.spec.router[host].ports:
+    with network.inside(host):
+        ports = [name for _, name in socket.if_nameindex()]
+    for port in ports:
         for way in ("ingress", "egress"):
-            lines += network.run(host, "tc", "filter", "show", "dev", port.name, way).splitlines()
+            lines += network.run(host, "tc", "filter", "show", "dev", port, way).splitlines()
     return lines
+
+
+def _states(network: Network) -> list[list[str]]:
+    return [_state(network, router.host) for router in network.spec.routers]
+
+
+class _NoFrr:
+    """Ingress replication asks nothing of the daemons."""
+
+
+def _lab(network: Network, spec: LabSpec) -> Lab:
+    return Lab(spec, network, cast("Frr", _NoFrr()), RUN_DIR)
+
+
+def replicated(count: int, payload_bytes: int, to: list[str]) -> dict[str, Any]:
+    """A train to each group of a push: who got what, each arc's row, the tables, what is left."""
+    push = {"name": "push", "size": "100GB", "origin": {"node": "A", "egress": "100Gbps"}}
+    spec = five(transfers=[{**push, "to": to}])
+    wanted = spec.pushes[0]
+    groups = (wanted.group, wanted.announce)
+    with running(spec) as network:
+        static_routes(network, spec)
+        targets = {
+            f"{site.cloud}/{replica.index}": receiver(network, replica.host, DATA_PORT, *groups)
+            for site in spec.sites
+            for replica in site.replicas
+        }
+        states = _states(network)
+        scheme = IngressReplication(_lab(network, spec))
+        scheme.start()
+        scheme.open(wanted)
+        tables = scheme.tables(wanted)
+        before = quiet(network)
+        start = sender(network, wanted.origin.host)
+        for group in groups:
+            train(start, (group, DATA_PORT), count, payload_bytes)
+        got = all_arrived(targets)
+        rows = counters.arcs(spec, before, counters.read(network))
+        drops = scheme.drops()
+        scheme.close(wanted)
+        train(start, (wanted.group, DATA_PORT), 3, payload_bytes)
+        after_close = sum(map(len, all_arrived(targets).values()))
+        scheme.stop()
+        changed = sorted(
+            line
+            for one, two in zip(states, _states(network), strict=True)
+            for line in set(one) ^ set(two)
+        )
+    result = next(each for each in compare(spec.scenario).schemes if each.name == scheme.name)
+    return {
+        "got": {name: len(packets) for name, packets in got.items()},
+        "sizes": sorted({len(packet) for packets in got.values() for packet in packets}),
+        "rows": {
+            f"{row.source}->{row.target}": [row.packets, row.wire_bytes, row.dropped]
+            for row in rows
+            if row.packets
+        },
+        "planned": {f"{each.source}->{each.target}": each.copies for each in result.links},
+        "tables": [[each.node, each.what, each.expected, each.found] for each in tables],
+        "drops": drops,
+        "after_close": after_close,
+        "changed": changed,
+    }
+
+
+def encapsulated(payload_bytes: int) -> dict[str, Any]:
+    """The first packet of a push as it is on the wire A->B, if one comes; MTUs of both devices."""
+    spec = five()
+    push = spec.pushes[0]
+    port = next(each for each in spec.router_named["A"].ports if each.link == "A--B")
+    with running(spec) as network:
+        static_routes(network, spec)
+        scheme = IngressReplication(_lab(network, spec))
+        scheme.start()
+        scheme.open(push)
+        with network.inside(port.peer):
+            wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+            wire.bind((port.peer_port, 0x0800))
+        train(sender(network, push.origin.host), (push.group, DATA_PORT), 1, payload_bytes)
+        frames = arrived(wire, 2)
+        no_tunnel = {
+            host: network.run(host, "ip", "-o", "-d", "link", "show", "type", "vxlan")
+            for host in ("r1", "r5")
+        }
+    return {
+        "frames": [frame.hex() for frame in frames],
+        "loopbacks": [router.loopback for router in spec.routers],
+        "vxlan": no_tunnel,
+        "group": push.group,
+        "source": push.origin.address,
+    }

@@ -31,7 +31,9 @@ ORIGIN = "198.18.1.2"
 
 
 def origin() -> LabOrigin:
-    return LabOrigin("o1", 1, "r1", "o1", "02:00:00:00:00:fe", "198.18.1.1", ORIGIN, MAC % 2, math.inf)
+    return LabOrigin(
+        "o1", 1, "r1", "o1", "02:00:00:00:00:fe", "198.18.1.1", ORIGIN, MAC % 2, math.inf
+    )
 
 
 MAC = "02:00:00:00:00:%02x"
@@ -83,6 +85,7 @@ class SmallNetwork:
         self._holders[host] = subprocess.Popen(["ip", "netns", "exec", host, "sleep", "infinity"])
         self._sh(f"ip link add name b-{host} type veth peer name eth0 address {mac} netns {host}")
         self._sh(f"ip link set dev b-{host} master br up")
+        self._sh(f"bridge fdb replace {mac} dev b-{host} master static")
         for line in ("link set lo up", f"address add {address}/24 dev eth0", "link set eth0 up"):
             self._sh(f"ip -n {host} {line}")
         self._sh(f"ip -n {host} route add default dev eth0")

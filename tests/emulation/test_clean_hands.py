@@ -84,6 +84,17 @@ def test_two_records_of_one_process(folder: Path) -> None:
     record.remove(other)
 
 
+def test_labs_that_come_and_go_share_the_folder(folder: Path) -> None:
+    """One makes the folder while the other takes it away."""
+    child = os.fork()
+    for _ in range(300):
+        record.remove(record.new("test"))
+    if child == 0:
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert not folder.exists()
+
+
 def test_clean_kills_what_an_abandoned_record_names(folder: Path, sleeper: record.Process) -> None:
     made = abandoned(sleeper, gone())
     assert record.live() == ()
@@ -201,13 +212,13 @@ def test_two_labs_at_once_with_the_same_names(foreign: dict[str, str]) -> None:
         running = {each.owner.pid for each in record.live()}
         assert {one.process.pid, other.process.pid} <= running
         [dead], [alive] = one.records, other.records
+        # The command, unshare, PID 1, the engine, and three daemons once they have their program.
+        wait_until(lambda: len(marked(other.mark)) == 7, "processes are missing")
         theirs = marked(other.mark)
         one.process.kill()
         one.gone()
         removed = "\n".join(record.clean().removed)
         assert dead in removed and alive not in removed
-        # The command, unshare, PID 1, the engine, and three daemons.
-        assert len(theirs) == 7
         assert marked(other.mark) == theirs
         assert other.records != []
         other.process.send_signal(signal.SIGINT)
@@ -244,10 +255,9 @@ def test_clean_ends_what_outlived_its_command(foreign: dict[str, str]) -> None:
         dead = msgspec.structs.replace(found, owner=gone())
         record.write(dead)
         removed = record.clean().removed
-        assert removed == (
-            *(f"process {each.pid} of lab {found.id}" for each in reversed(found.processes[1:])),
-            *(f"process {each.pid} of lab {found.id}" for each in found.processes[:1]),
-            f"record of lab {found.id} (outer sandbox_jobs:messy)",
-        )
+        # `unshare`, the other one, ends with its child and may have been faster.
+        assert f"process {lab.pids['init']} of lab {found.id}" in removed
+        assert f"record of lab {found.id} (outer sandbox_jobs:messy)" in removed
+        assert marked(lab.mark) in ([], [lab.process.pid])
         assert lab.process.wait(30) == 3
     assert host() == before

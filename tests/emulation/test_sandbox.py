@@ -185,6 +185,16 @@ class TestEnds:
             assert lab.process.wait(30) == code
             assert (marked(lab.mark), lab.records) == ([], [])
 
+    def test_impatience_does_no_harm(self) -> None:
+        """Ctrl-C again and again, also while the sandbox is taken down."""
+        with outer("sandbox_jobs:messy", "impatient", 2, True) as lab:
+            lab.read("ready")
+            while lab.process.poll() is None:
+                os.killpg(lab.process.pid, signal.SIGINT)
+                time.sleep(0.001)
+            assert lab.process.returncode in (130, -signal.SIGINT)  # after it had cleaned up
+            assert (marked(lab.mark), lab.records) == ([], [])
+
     def test_kill_9_of_the_command(self) -> None:
         with outer("sandbox_jobs:messy", "killed", 2, True) as lab:
             lab.read("ready")

@@ -175,23 +175,31 @@ static __always_inline void send_copy(struct __sk_buff *skb, __u32 ifindex) {
 		drop(DROP_REDIRECT);
 }
 
-/* The next SI that the BFIR imposes. False: that was all. */
-static __always_inline bool next_set(struct turn *t, struct walk *w, const __u32 words) {
-	__u32 i = w->set++;
-	if (i >= t->imposition->sets || i >= MAX_SETS)
-		return false;
-	struct set *set = &t->imposition->set[i];
+/* Number `i` of the BitStrings that the BFIR imposes. NULL: there is no such BIFT. */
+static __always_inline struct bift *take_set(struct walk *w, struct imposition *imposition,
+					     __u32 i, const __u32 words) {
+	struct set *set = &imposition->set[i & (MAX_SETS - 1)];
 	__u32 id = set->bift_id;
 	struct bift *bift = bpf_map_lookup_elem(&bifts, &id);
 	if (!bift || bift->words != words) {
 		drop(DROP_UNKNOWN_BIFT);
-		return true;
+		return NULL;
 	}
-	t->bift = bift;
 	w->first = bpf_htonl(id << 12 | 1 << 8 | FIRST_TTL); /* TC 0, S 1 */
 #pragma unroll
 	for (__u32 j = 0; j < words; j++)
 		w->bits[j] = set->bits[j];
+	return bift;
+}
+
+/* The next SI that the BFIR imposes. False: that was all. */
+static __always_inline bool next_set(struct turn *t, struct walk *w, const __u32 words) {
+	__u32 i = w->set++;
+	if (i >= t->imposition->sets)
+		return false;
+	struct bift *bift = take_set(w, t->imposition, i, words);
+	if (bift)
+		t->bift = bift;
 	return true;
 }
 
@@ -211,8 +219,6 @@ static __always_inline long step(struct turn *t, const __u32 words, const bool i
 	if (!lowest)
 		return !(imposing && next_set(t, w, words));
 	struct bift *bift = t->bift;
-	if (!bift)
-		return 1;
 	__u32 bit = at * 64 + lowest_bit(lowest);
 	__u32 number = bift->row_of[bit & (MAX_WORDS * 64 - 1)];
 	struct row *row = &bift->row[number & (MAX_ROWS - 1)];
@@ -444,12 +450,15 @@ int bier_impose(struct __sk_buff *skb) {
 	if (!w)
 		return drop(DROP_STORE);
 	w->last_hop = 0;
+	w->set = 1; /* the first is taken before the loop, whose turns must never see a NULL */
 	struct turn t = {.skb = skb, .imposition = found, .walk = w};
 #define IMPOSE(n)                                                                                  \
 	case n:                                                                                    \
 		if (!encapsulate(skb, FIXED_BYTES + 8 * n, second, third, found->bfir_id))         \
 			return drop(DROP_STORE);                                                   \
-		_Pragma("unroll") for (__u32 j = 0; j < n; j++) w->bits[j] = 0;                   \
+		t.bift = take_set(w, found, 0, n);                                                 \
+		if (!t.bift)                                                                       \
+			return TC_ACT_SHOT;                                                        \
 		bpf_loop(MAX_SETS * (MAX_ROWS + 1), impose_##n, &t, 0);                            \
 		return finish(&t, n, false);
 	switch (found->words) { FOR_EACH_LENGTH(IMPOSE) }

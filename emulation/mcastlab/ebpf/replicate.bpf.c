@@ -219,35 +219,39 @@ static __always_inline __u32 flow_label(const struct iphdr *ip, __u32 ports)
 	return (hash ^ hash >> 16) & 0xfffff;
 }
 
-/* A native frame to every site. The last one takes the packet itself where `consume`. */
-static __always_inline int deliver(struct __sk_buff *skb, struct segment *segment, int consume)
+/* One pass over a segment: what its steps share. */
+struct pass {
+	struct __sk_buff *skb;
+	struct segment *segment;
+	__u8 own[ETH_ALEN]; /* MAC address of the port the packet came in by */
+	__u8 consume;	    /* the last copy takes the packet itself, without a clone */
+	__u8 bare;	    /* no SRH yet */
+	int verdict;
+};
+
+/* A native frame to one site. */
+static long to_site(__u32 i, void *context)
 {
-	__u32 ports = segment->ports;
+	struct pass *pass = context;
+	struct __sk_buff *skb = pass->skb;
+	struct ethhdr *eth = (void *)(long)skb->data;
+	struct iphdr *ip = (void *)(eth + 1);
 
-	for (__u32 i = 0; i < MAX_PORTS; i++) {
-		if (i >= ports)
-			break;
-		struct port *port = &segment->port[i];
-		struct ethhdr *eth = (void *)(long)skb->data;
-		struct iphdr *ip = (void *)(eth + 1);
+	if (i >= MAX_PORTS || (void *)(ip + 1) > (void *)(long)skb->data_end)
+		return 1;
+	struct port *port = &pass->segment->port[i];
+	__u32 group = bpf_ntohl(ip->daddr);
+	__u8 to[ETH_ALEN] = {0x01, 0x00, 0x5e, group >> 16 & 0x7f, group >> 8, group};
 
-		if ((void *)(ip + 1) > (void *)(long)skb->data_end)
-			return drop(TRUNCATED);
-		__u32 group = bpf_ntohl(ip->daddr);
-		__u8 to[ETH_ALEN] = {0x01, 0x00, 0x5e, group >> 16 & 0x7f, group >> 8, group};
-
-		__builtin_memcpy(eth->h_dest, to, ETH_ALEN);
-		__builtin_memcpy(eth->h_source, port->mac, ETH_ALEN);
-		if (consume && i + 1 == ports) {
-			count(DELIVERED);
-			return bpf_redirect(port->ifindex, 0);
-		}
-		if (bpf_clone_redirect(skb, port->ifindex, 0) < 0)
-			count(FAILED);
-		else
-			count(DELIVERED);
+	__builtin_memcpy(eth->h_dest, to, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, port->mac, ETH_ALEN);
+	if (pass->consume && i + 1 == pass->segment->ports) {
+		count(DELIVERED);
+		pass->verdict = bpf_redirect(port->ifindex, 0);
+		return 1;
 	}
-	return TC_ACT_SHOT;
+	count(bpf_clone_redirect(skb, port->ifindex, 0) < 0 ? FAILED : DELIVERED);
+	return 0;
 }
 
 /* An SRH between the IPv6 header and what follows: the SID, nothing left (RFC 8754 section 2). */
@@ -270,87 +274,94 @@ static __always_inline int add_srh(struct __sk_buff *skb)
 	return 0;
 }
 
-/* A copy on every branch. The packet stands with its outer header as it is to be sent, but for
- * addresses; `own` is the MAC address of the port it came in by. The last copy takes the packet
- * itself where `consume`. */
-static __always_inline int replicate_to(struct __sk_buff *skb, struct segment *segment,
-					const __u8 *own, int consume)
+/* A copy by the kernel's own forwarding, for want of a MAC address. */
+static __always_inline long through_kernel(struct pass *pass, struct ethhdr *eth,
+					   struct ipv6hdr *ip6)
 {
-	__u32 branches = segment->branches;
-	struct bpf_fib_lookup fib;
-	int bare = 1;
+	struct __sk_buff *skb = pass->skb;
 
-	for (__u32 i = 0; i < MAX_BRANCHES; i++) {
-		if (i >= branches)
-			break;
-		struct branch *branch = &segment->branch[i];
-		int last = consume && i + 1 == branches;
-		__u32 out = branch->via, flags = 0;
-		long found = BPF_FIB_LKUP_RET_SUCCESS;
+	__builtin_memcpy(eth->h_dest, pass->own, ETH_ALEN);
+	ip6->hop_limit++; /* the kernel takes it off */
+	count(RESOLVED);
+	count(bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS) < 0 ? FAILED : COPIES);
+	ip6 = (void *)(long)skb->data + ETH_BYTES;
+	if ((void *)(ip6 + 1) > (void *)(long)skb->data_end)
+		return 1;
+	ip6->hop_limit--;
+	return 0;
+}
 
-		if (out && bare) {
-			if (add_srh(skb))
-				return drop(FAILED);
-			bare = 0;
-		}
-		struct ethhdr *eth = (void *)(long)skb->data;
-		struct ipv6hdr *ip6 = (void *)(eth + 1);
+/* A copy on one branch. The packet stands with its outer header as it is to be sent, but for
+ * addresses. */
+static long to_branch(__u32 i, void *context)
+{
+	struct pass *pass = context;
+	struct __sk_buff *skb = pass->skb;
 
-		if ((void *)(ip6 + 1) + SRH_BYTES > (void *)(long)skb->data_end)
-			return drop(TRUNCATED);
-		if (out) {
-			__builtin_memcpy((__u8 *)(ip6 + 1) + 8, branch->sid, 16);
-			__builtin_memcpy(eth->h_dest, branch->to, ETH_ALEN);
-			__builtin_memcpy(eth->h_source, branch->from, ETH_ALEN);
-		} else {
-			__builtin_memset(&fib, 0, sizeof(fib));
-			fib.family = INET6;
-			fib.tot_len = skb->len - ETH_BYTES;
-			fib.ifindex = skb->ifindex;
-			__builtin_memcpy(fib.ipv6_src, &ip6->saddr, 16);
-			__builtin_memcpy(fib.ipv6_dst, branch->sid, 16);
-			found = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
-			/* The call may have moved nothing, but the verifier wants to see it. */
-			out = fib.ifindex;
-			if (found == BPF_FIB_LKUP_RET_SUCCESS) {
-				__builtin_memcpy(eth->h_dest, fib.dmac, ETH_ALEN);
-				__builtin_memcpy(eth->h_source, fib.smac, ETH_ALEN);
-			} else if (found == BPF_FIB_LKUP_RET_NO_NEIGH) {
-				__builtin_memcpy(eth->h_dest, own, ETH_ALEN);
-				ip6->hop_limit++; /* the kernel takes it off */
-				out = skb->ifindex;
-				flags = BPF_F_INGRESS;
-				count(RESOLVED);
-			} else {
-				count(found == BPF_FIB_LKUP_RET_FRAG_NEEDED ? TOO_BIG : NO_ROUTE);
-				if (last)
-					return TC_ACT_SHOT;
-				continue;
-			}
-		}
-		__builtin_memcpy(&ip6->daddr, branch->sid, 16);
-		if (last && !flags) {
-			count(COPIES);
-			return bpf_redirect(out, 0);
-		}
-		if (bpf_clone_redirect(skb, out, flags) < 0)
+	if (i >= MAX_BRANCHES)
+		return 1;
+	struct branch *branch = &pass->segment->branch[i];
+	int last = pass->consume && i + 1 == pass->segment->branches;
+	__u32 out = branch->via;
+
+	if (out && pass->bare) {
+		if (add_srh(skb)) {
 			count(FAILED);
-		else
-			count(COPIES);
-		if (flags && !last) {
-			eth = (void *)(long)skb->data;
-			ip6 = (void *)(eth + 1);
-			if ((void *)(ip6 + 1) > (void *)(long)skb->data_end)
-				return drop(TRUNCATED);
-			ip6->hop_limit--;
+			return 1;
 		}
+		pass->bare = 0;
 	}
-	return TC_ACT_SHOT;
+	struct ethhdr *eth = (void *)(long)skb->data;
+	struct ipv6hdr *ip6 = (void *)(eth + 1);
+
+	/* Nothing that comes here is shorter; the SRH's place is looked at only where there is one. */
+	if ((void *)(ip6 + 1) + SRH_BYTES > (void *)(long)skb->data_end) {
+		count(TRUNCATED);
+		return 1;
+	}
+	if (out) {
+		__builtin_memcpy((__u8 *)(ip6 + 1) + 8, branch->sid, 16);
+		__builtin_memcpy(eth->h_dest, branch->to, ETH_ALEN);
+		__builtin_memcpy(eth->h_source, branch->from, ETH_ALEN);
+	} else {
+		struct bpf_fib_lookup fib = {
+			.family = INET6,
+			.tot_len = skb->len - ETH_BYTES,
+			.ifindex = skb->ifindex,
+		};
+
+		__builtin_memcpy(fib.ipv6_src, &ip6->saddr, 16);
+		__builtin_memcpy(fib.ipv6_dst, branch->sid, 16);
+		long found = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+
+		if (found == BPF_FIB_LKUP_RET_NO_NEIGH) {
+			__builtin_memcpy(&ip6->daddr, branch->sid, 16);
+			return through_kernel(pass, eth, ip6);
+		}
+		if (found != BPF_FIB_LKUP_RET_SUCCESS) {
+			count(found == BPF_FIB_LKUP_RET_FRAG_NEEDED ? TOO_BIG : NO_ROUTE);
+			return 0;
+		}
+		out = fib.ifindex;
+		__builtin_memcpy(eth->h_dest, fib.dmac, ETH_ALEN);
+		__builtin_memcpy(eth->h_source, fib.smac, ETH_ALEN);
+	}
+	__builtin_memcpy(&ip6->daddr, branch->sid, 16);
+	if (last) {
+		count(COPIES);
+		pass->verdict = bpf_redirect(out, 0);
+		return 1;
+	}
+	count(bpf_clone_redirect(skb, out, 0) < 0 ? FAILED : COPIES);
+	return 0;
 }
 
 /* What a leaf or bud does with the packet inside: check it, uncover it, send it to the sites. */
-static __always_inline int dispose(struct __sk_buff *skb, struct segment *segment)
+static __always_inline int dispose(struct pass *pass)
 {
+	struct __sk_buff *skb = pass->skb;
+	struct segment *segment = pass->segment;
+
 	if (!linear(skb, ETH_BYTES + IPV6_BYTES + IPV4_BYTES))
 		return drop(TRUNCATED);
 	struct iphdr *ip = (void *)(long)skb->data + ETH_BYTES + IPV6_BYTES;
@@ -372,7 +383,9 @@ static __always_inline int dispose(struct __sk_buff *skb, struct segment *segmen
 	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
 		return drop(TRUNCATED);
 	eth->h_proto = bpf_htons(ETH_P_IP);
-	return deliver(skb, segment, 1);
+	pass->consume = 1;
+	bpf_loop(segment->ports, to_site, pass, 0);
+	return pass->verdict;
 }
 
 /* End.Replicate with an SRH in front: nothing left in it, so it goes. 0, or what is wrong. */
@@ -405,7 +418,7 @@ SEC("tc")
 int replicate(struct __sk_buff *skb)
 {
 	struct node *me = this_node();
-	__u8 own[ETH_ALEN];
+	struct pass pass = {.skb = skb, .bare = 1, .verdict = TC_ACT_SHOT};
 
 	if (skb->protocol != bpf_htons(ETH_P_IPV6) || !me)
 		return NOT_OURS;
@@ -440,7 +453,7 @@ int replicate(struct __sk_buff *skb)
 	if (ip6->hop_limit <= 1)
 		return drop(HOPS);
 	ip6->hop_limit--;
-	__builtin_memcpy(own, eth->h_dest, ETH_ALEN);
+	__builtin_memcpy(pass.own, eth->h_dest, ETH_ALEN);
 	if (ip6->nexthdr == IPPROTO_ROUTING) {
 		__u32 why = take_srh(skb);
 
@@ -454,20 +467,21 @@ int replicate(struct __sk_buff *skb)
 	if (!segment->branches && !segment->ports)
 		return drop(NO_BRANCH);
 	count(REPLICATED);
-	int verdict = TC_ACT_SHOT;
-
+	pass.segment = segment;
 	if (segment->branches) {
 		if (!linear(skb, ETH_BYTES + IPV6_BYTES + SRH_BYTES))
 			return drop(TRUNCATED);
-		verdict = replicate_to(skb, segment, own, !segment->ports);
+		pass.consume = !segment->ports;
+		bpf_loop(segment->branches, to_branch, &pass, 0);
 	}
-	return segment->ports ? dispose(skb, segment) : verdict;
+	return segment->ports ? dispose(&pass) : pass.verdict;
 }
 
 SEC("tc")
 int impose(struct __sk_buff *skb)
 {
 	struct node *me = this_node();
+	struct pass pass = {.skb = skb, .bare = 1, .verdict = TC_ACT_SHOT};
 	struct stream stream;
 	__u32 ports = 0;
 
@@ -512,12 +526,11 @@ int impose(struct __sk_buff *skb)
 		ports = *(__u32 *)(ip + 1);
 	__u32 label = flow_label(ip, ports);
 
-	if (segment->ports) {
-		int verdict = deliver(skb, segment, !segment->branches);
-
-		if (!segment->branches)
-			return verdict;
-	}
+	pass.segment = segment;
+	pass.consume = !segment->branches;
+	bpf_loop(segment->ports, to_site, &pass, 0);
+	if (!segment->branches)
+		return pass.verdict;
 	if (bpf_skb_adjust_room(skb, IPV6_BYTES, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6))
 		return drop(FAILED);
 	eth = (void *)(long)skb->data;
@@ -531,7 +544,10 @@ int impose(struct __sk_buff *skb)
 	ip6->nexthdr = IPPROTO_IPIP;
 	ip6->hop_limit = HOP_LIMIT;
 	__builtin_memcpy(&ip6->saddr, me->source, 16);
-	return replicate_to(skb, segment, policy->mac, 1);
+	__builtin_memcpy(pass.own, policy->mac, ETH_ALEN);
+	pass.consume = 1;
+	bpf_loop(segment->branches, to_branch, &pass, 0);
+	return pass.verdict;
 }
 
 /* bpf_fib_lookup is for programs under the GPL; this file may be used under it. */

@@ -1,8 +1,8 @@
 """Where an SR-P2MP controller lives: a namespace with zebra and ospfd, on a link to the root.
 
-Made by `Site`, removed by `Site.close`: processes, the veth pair (it goes with the namespace), files
-of FRR, and the OSPF configuration of the root's port towards it. The link has OSPF's highest cost on
-both sides and the controller has no other, so that no path leads through it.
+Made by `Site`, removed by `Site.close`: processes, the veth pair (it goes with the namespace),
+files of FRR, and the OSPF configuration of the root's port towards it. The link has OSPF's highest
+cost on both sides and the controller has no other, so that no path leads through it.
 """
 
 from __future__ import annotations
@@ -65,6 +65,11 @@ class Site:
         except (LabError, OSError):
             self.close()
             raise
+
+    @property
+    def pid(self) -> int:
+        """The controller's process."""
+        return self._process.pid
 
     def ask(self, what: str, argument: object = None) -> Any:
         """The controller's answer. Raises `LabError` with what went wrong there."""

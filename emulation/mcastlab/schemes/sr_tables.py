@@ -12,7 +12,6 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 
 from mcastlab.bpf import Loaded
-from mcastlab.controller import Status
 from mcastlab.schemes.sr_segments import (
     Lookup,
     policy_key,
@@ -20,6 +19,7 @@ from mcastlab.schemes.sr_segments import (
     sid_key,
     stream_keys,
 )
+from mcastlab.schemes.sr_tree import Status
 from mcastplan.lab.spec import LabPush, LabRouter, LabSpec
 from mcastplan.model.measurement import TableCheck
 from mcastplan.model.plan import Demand, Entry, ReplicationPlan, Steer
