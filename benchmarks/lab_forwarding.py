@@ -44,7 +44,7 @@ def measure(report: Report) -> None:
     for line in found["lines"]:
         report.note(line)
     for name, fan_out, ratio in found["ratios"]:
-        report.line(f"{name}, fan-out {fan_out}, to the kernel's", ratio, AT_LEAST, "x", least=True)
+        report.line(f"{name}, fan-out {fan_out}, to the kernel's", ratio, AT_LEAST, "x", "at least")
 
 
 def inside(job: None, emit: object) -> dict[str, Any]:

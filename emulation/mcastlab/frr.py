@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 BINARIES = Path("/usr/lib/frr")
 CONFIGURATION = Path("/etc/frr")
 USER = "frr"  # that the daemons become
+# Written without regard to the path space (graceful restart, RFC 7166 sequence numbers); unused here.
+_SHARED = ("ospfd-gr.json", "ospf6d-gr.json", "ospf6d-at-seq-no.dat")
 ALWAYS = frozenset({"zebra", "bfdd", "ospfd"})
 START_ORDER = ("zebra", "bfdd", "pimd", "ospf6d", "ospfd")
 START_BUDGET_S = 30.0  # until all sockets of all daemons are there
@@ -56,7 +58,7 @@ class Frr:
         self.daemons = tuple(name for name in START_ORDER if name in ALWAYS | daemons)
         self.with_v6 = "ospf6d" in daemons
         self._running: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
-        self._began_s = 0.0
+        self.began_s = 0.0  # monotonic, of `start`
         self._flaps_before: dict[str, int] = {}
 
     def start(self) -> None:
@@ -64,8 +66,8 @@ class Frr:
 
         Raises `LabError` naming the router and daemon that does not.
         """
-        self._began_s = time.monotonic()
-        deadline_s = self._began_s + START_BUDGET_S
+        self.began_s = time.monotonic()
+        deadline_s = self.began_s + START_BUDGET_S
         LOGS.mkdir(parents=True, exist_ok=True)
         shutil.chown(LOGS, USER, USER)
         for router in self._spec.routers:
@@ -127,7 +129,7 @@ class Frr:
 
         Raises `LabError` naming the router and what it lacks ``budget_s`` after `start`.
         """
-        deadline_s = self._began_s + budget_s
+        deadline_s = self.began_s + budget_s
         expected = expected_routes(self._spec, with_v6=self.with_v6)
         steps: list[Callable[[LabRouter], str | None]] = [
             self._no_session,
@@ -139,7 +141,7 @@ class Frr:
                 ask(host, daemon, *throttles(self.timers, daemon))
         self._until_everywhere([self._no_rest], deadline_s)
         self._flaps_before = self._bfd_downs()
-        return time.monotonic() - self._began_s
+        return time.monotonic() - self.began_s
 
     def _no_session(self, router: LabRouter) -> str | None:
         lack = missing_session(
@@ -184,6 +186,8 @@ class Frr:
             self._network.run(router.host, "ip", "nexthop", "flush", "protocol", ZEBRA)
             for base in (CONFIGURATION, STATE):
                 shutil.rmtree(base / router.host, ignore_errors=True)
+        for name in _SHARED:
+            (STATE / name).unlink(missing_ok=True)
 
     def vtysh(self, host: str, *commands: str) -> str:
         """What the daemon that owns the first command prints for all of them; a configuration

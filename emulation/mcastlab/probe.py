@@ -1,8 +1,9 @@
 """Outages as a replica has them: a probe of 1,000 packets a second on the push's own way.
 
 Multicast schemes carry it in the same (S,G) as the data. Where every replica pulls its own copy it
-is a stream to the first replica of each cloud, whose outage is that of the whole cloud (they part
-behind its bridge); `Outages.measured` tells which replicas had a stream.
+is a stream to each replica, beyond `PROBE_STREAMS` of them one to the first replica of each cloud,
+whose outage is that of the whole cloud (they part behind its bridge); `Outages.measured` tells
+which replicas had a stream.
 
 An outage is a run of probes that did not arrive, between one that did and the next one that did,
 longer than `GAP_S`. Its length is the time from the arrival before to the arrival after, less one
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from mcastlab.sender import LABEL, UDP_BYTES, Send, Sender
 from mcastlab.tap import PROBES, Tap
+from mcastplan.lab.control import PROBE_STREAMS
 from mcastplan.lab.spec import PROBE_PORT, LabPush
 
 if TYPE_CHECKING:
@@ -129,7 +131,9 @@ def outages(
 
 
 def _probed(taps: Sequence[Tap]) -> Mapping[str, Tap]:
-    """The tap at the first replica of each one's cloud, by host."""
+    """Which tap tells of each replica (host)."""
+    if len(taps) <= PROBE_STREAMS:
+        return {tap.replica.host: tap for tap in taps}
     first: dict[str, Tap] = {}
     for tap in sorted(taps, key=lambda each: (each.replica.cloud, each.replica.index)):
         first.setdefault(tap.replica.cloud, tap)

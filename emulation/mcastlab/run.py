@@ -181,7 +181,8 @@ class _Run:
         self._probe.start()
         asked_ns = time.monotonic_ns()
         self._scheme.open(self._push)
-        self._closers.append(lambda: self._scheme.close(self._push))
+        # Last of all to go: while a replica's uftpd runs, the replica is a member of the group.
+        self._closers.insert(0, lambda: self._scheme.close(self._push))
         reached = self._wait_probed()
         self._probe.stop()
         return max(0.0, (max(reached.values()) - asked_ns) / NANO)

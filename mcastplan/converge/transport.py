@@ -38,11 +38,19 @@ __all__ = [
 
 # The lab sends open loop (UFTP -R) at this share of the rate it has probed to be free of loss.
 UFTP_RATE_SHARE = 0.95
-# UFTP 4.10.2: IPv4 20, UDP 8 and its own 20 B, above the payload; measured on the wire.
-UFTP_BYTES = 48
-# The lab runs UFTP with `-r 0.5:0.5:15`: an initial group round trip of 0.5 s, with which receivers
-# survived outages of 10 s. A round starts one status request and its replies after a pass.
-UFTP_GRTT_S = 0.5
+# UFTP 4.10.2: IPv4 20, UDP 8, its own header 16 and a block's 8, above the payload; read on the wire.
+UFTP_BYTES = 52
+# A receiver gives up when it has heard nothing for robust x GRTT (`-s 50`, the most there is), so
+# that the outage to survive sets GRTT. A repair round begins 4 GRTT after its pass: receivers wait
+# one before they send NAKs, the sender three for those of others (4.10.2, source and measured).
+UFTP_ROBUST = 50
+UFTP_ROUND_GRTTS = 4
+UFTP_LEAST_GRTT_S = 0.02  # below it, a busy host's own delays look like loss
+
+
+def uftp_grtt_s(evict_after_s: float) -> float:
+    """The GRTT with which a receiver survives an outage of this length [s]."""
+    return max(UFTP_LEAST_GRTT_S, evict_after_s / UFTP_ROBUST)
 
 
 def carried(plan: ReplicationPlan, transport: Transport) -> ReplicationPlan:
@@ -88,6 +96,8 @@ def _senders(
             for each in course.flows
         ]
     uftp = transport.profile == "uftp"
+    grtt_s = uftp_grtt_s(transport.evict_after_s) if uftp else 0.0
+    round_trip_s = UFTP_ROUND_GRTTS * grtt_s
     planned_bps = pass_rates(space, course.planned)
     return [
         Session(
@@ -97,7 +107,7 @@ def _senders(
             zero_s=zero_s,
             planned_bps=planned_bps[each.flow.name],
             cap_bps=UFTP_RATE_SHARE * planned_bps[each.flow.name] if uftp else math.inf,
-            round_trip_s=UFTP_GRTT_S if uftp else 0.0,
+            round_trip_s=round_trip_s,
             evict_after_s=transport.evict_after_s,
         )
         for each in course.flows

@@ -22,6 +22,9 @@ LEAST_BYTES = 1_000_000  # of a push: below, set-up is all that is measured
 MOST_SHARDS = 8
 # A shard is a real safetensors file with a header of its own.
 LEAST_SHARD_BYTES = 65_536
+# UFTP's timers follow from how long a receiver may be out: with a minute, a session would begin
+# after 1.2 s and each repair round after 4.8 s.
+MOST_EVICT_S = 10.0
 # HTB on a veth keeps to what it is asked for up to here; Mininet itself shapes nothing above it.
 MOST_BPS = 1e9
 
@@ -81,7 +84,7 @@ def scale(
         schemes=msgspec.structs.replace(scenario.schemes, only=tuple(schemes)),
         mtu=LAB_MTU,
         ecmp="first",
-        transport=Transport("uftp", scenario.transport.evict_after_s),
+        transport=Transport("uftp", min(scenario.transport.evict_after_s, MOST_EVICT_S)),
         prices=(),
         state_limit=None,
     )
@@ -176,4 +179,8 @@ def _notes(
         said.append("lab: the limit of forwarding entries a node is not applied")
     if set(schemes) != {"unicast"} and scenario.transport.profile != "uftp":
         said.append("lab: multicast schemes carry UFTP whatever the scenario's transport profile")
+    if scenario.transport.evict_after_s > MOST_EVICT_S:
+        said.append(
+            f"lab: UFTP gives a receiver up after {show_time(MOST_EVICT_S)} without a packet"
+        )
     return said

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from mcastlab import counters
 from mcastlab.schemes.sr_segments import (
@@ -138,7 +138,7 @@ def copies(which: str, count: int) -> dict[str, Any]:
         }
         resolved = bench.plane.counters()["resolved"]
         tree.close()
-        held = {host: len(list(each.keys())) for host, each in bench.routers.segments.items()}
+        held = {host: len(list(each.items())) for host, each in bench.routers.segments.items()}
         return {
             "core": core,
             "got": summary(got, count),
@@ -148,7 +148,7 @@ def copies(which: str, count: int) -> dict[str, Any]:
         }
 
 
-def switches(update: str, times: int) -> dict[str, Any]:
+def switches(update: Literal["make-before-break", "in-place"], times: int) -> dict[str, Any]:
     """Probes while the tree moves between its two shapes, by a new instance or in place."""
     bench = Bench(diamond(update))
     with bench.running():
@@ -172,7 +172,7 @@ def switches(update: str, times: int) -> dict[str, Any]:
         time.sleep(HOLD_S)
         tree.tidy(time.monotonic_ns())
         held = {
-            host: sorted(key.hex() for key in each.keys())
+            host: sorted(key.hex() for key, _ in each.items())
             for host, each in bench.routers.segments.items()
         }
         return {
@@ -206,8 +206,8 @@ class Bad:
         self._sid = sid(bench.router("B"), bench.push, 1)
         self.makers: tuple[Maker, ...] = (
             self._short, self._unknown, self._hops, self._next_header, self._length, self._vlan,
-            self._srh, self._short_srh, self._version, self._no_inner, self._inner, self._inner_length,
-            self._inner_ttl, self._stream, self._other_host,
+            self._srh, self._short_srh, self._version, self._no_inner, self._inner,
+            self._inner_length, self._inner_ttl, self._stream, self._other_host,
         )  # fmt: skip
 
     def good(self, number: int) -> Frame:

@@ -20,7 +20,9 @@ import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from mcastlab.network import Network, link_local
 from mcastlab.schemes.sr_plane import Plane
@@ -43,18 +45,18 @@ _RCVBUFFORCE, _BYPASS = 33, 20  # SO_RCVBUFFORCE, PACKET_QDISC_BYPASS
 _ALL = socket.htons(3)  # ETH_P_ALL
 
 
-def diamond(update: str = "make-before-break") -> LabSpec:
+def diamond(update: Literal["make-before-break", "in-place"] = "make-before-break") -> LabSpec:
     topology = network(link("A", "B", 1), link("A", "C", 1), link("B", "D", 1), link("C", "D", 3))
-    options = SchemeOptions(sr_p2mp=SrP2mpOptions(update=update))  # type: ignore[arg-type]
     scenario = push(
         topology,
         "A",
         ("D", "B", "A"),
         ingress_gbps=100,
         timers=Timers.of("lab", mbb_hold_s=HOLD_S),
-        schemes=options,
     )
-    return build(scenario, schemes=("sr-p2mp",))
+    spec = build(scenario, schemes=("sr-p2mp",))
+    options = SchemeOptions(sr_p2mp=SrP2mpOptions(update=update))
+    return replace(spec, scenario=replace(spec.scenario, schemes=options))
 
 
 def abilene() -> LabSpec:
