@@ -16,6 +16,7 @@ from benchmarks.lab_bench import (
     ROUNDS,
     SOURCE,
     Bench,
+    Contestant,
     KernelMulticast,
     mac_bytes,
     multicast_frame,
@@ -50,7 +51,7 @@ def measure(report: Report) -> None:
 def inside(job: None, emit: object) -> dict[str, Any]:
     """In the sandbox."""
     bench = Bench()
-    contestants = [KernelMulticast(), BierImposition(bench), BierTransit(bench)]
+    contestants: list[Contestant] = [KernelMulticast(), BierImposition(bench), BierTransit(bench)]
     bench.enter()
     rates = race(bench, contestants)
     ratios = [
@@ -108,4 +109,6 @@ class BierTransit(_Bier):
     def _frame(self, bench: Bench, bits: int) -> bytes:
         header = BierHeader(bift_id=self._id, bsl=BSL, bits=bits, bfir_id=99, ttl=255)
         ends = mac_bytes(bench.input.mac) + mac_bytes(bench.input.peer_mac)
-        return ip.ethernet(ends[:6], ends[6:], ip.BIER) + header.encode() + multicast_frame(bench)[14:]
+        return (
+            ip.ethernet(ends[:6], ends[6:], ip.BIER) + header.encode() + multicast_frame(bench)[14:]
+        )

@@ -23,7 +23,7 @@ need() { # need PACKAGES COMMAND...: unless one of the commands or files is ther
 	lacking="$lacking $packages"
 }
 need 'chromium fonts-dejavu-core' chromium chromium-browser google-chrome
-need tshark tshark
+need tshark tshark # and dumpcap with it
 need frr /usr/lib/frr/pimd
 need mininet mnexec
 need net-tools ifconfig
@@ -31,7 +31,6 @@ need uftp uftp
 need clang clang
 need bpftool bpftool
 need libbpf-dev /usr/include/bpf/bpf_helpers.h
-need tcpdump tcpdump dumpcap
 [ -n "$lacking" ] || exit 0
 
 # dpkg asks policy-rc.d before it starts a service; 101 says no. Somebody else's answer stays: the

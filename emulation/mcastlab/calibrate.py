@@ -18,11 +18,15 @@ from mcastlab import job
 from mcastlab.errors import LabError
 from mcastlab.machine import machine, same
 from mcastlab.sandbox import run_job
+from mcastplan.evaluate.wire import payload_bytes
 from mcastplan.lab.build import build
+from mcastplan.lab.calm import run_calm
 from mcastplan.model.measurement import Calibration
 from mcastplan.scenario import load_scenario
 
 TOPOLOGY = "builtin:lab-calibration"
+SCHEME = "bier"  # its pushes tell how long UFTP takes to announce one
+PUSH_S = 1.0  # the transfer of one, about
 # Stage constants change with what the lab's own programs do: raise it when they do.
 VERSION = 1
 
@@ -55,9 +59,12 @@ def calibrated(watch: Callable[[job.Event], None], *, anew: bool = False) -> Cal
     if known is not None:
         return known
     watch(job.Doing("calibrating: stage constants of this machine, on a topology of its own"))
-    spec = build(load_scenario(TOPOLOGY))
+    spec = build(load_scenario(TOPOLOGY), seconds=PUSH_S)
+    (push,) = spec.pushes
+    payload = payload_bytes(spec.mtu, run_calm(spec.scenario, push.transfer, SCHEME).plan)
+    whole = job.Job(spec=spec, pushes=(job.Push(SCHEME, push.transfer, payload),), push_s=60.0)
     found: job.Constants | None = None
-    for event in run_job("mcastlab.calibrating:main", job.Job(spec=spec, pushes=(), push_s=60.0)):
+    for event in run_job("mcastlab.calibrating:main", whole):
         watch(event)
         if isinstance(event, job.Constants):
             found = event

@@ -121,7 +121,7 @@ class Controller:
                 case "close":
                     self._close(argument)
                 case "status":
-                    tree = self._trees[argument]
+                    tree = self._tree(argument)
                     result = Status(tree.instance, tree.down, tree.reference_down)
                 case "history":
                     result = tuple(self._history)
@@ -131,6 +131,8 @@ class Controller:
         return bool(what != "stop")
 
     def _open(self, transfer: str, heard_ns: int, down: frozenset[Arc]) -> Round:
+        if transfer in self._trees:
+            raise LabError(f"push {transfer} is open already")
         tree = Tree(
             self._spec,
             self._pushes[transfer],
@@ -145,8 +147,14 @@ class Controller:
         self._history.append(done)
         return done
 
+    def _tree(self, transfer: str) -> Tree:
+        if transfer not in self._trees:
+            raise LabError(f"push {transfer} is not open")
+        return self._trees[transfer]
+
     def _close(self, transfer: str) -> None:
-        tree = self._trees.pop(transfer)
+        tree = self._tree(transfer)
+        del self._trees[transfer]
         tree.close()
         # A packet of this opening must find nothing of the next one.
         self._next_instance[transfer] = tree.instance % MOST_INSTANCES + 1
@@ -159,16 +167,19 @@ def ask(engine: Connection, what: str, argument: object, budget_s: float) -> Any
     """
     try:
         engine.send((what, argument))
-        return answer(engine, what, budget_s)
-    except (EOFError, OSError) as error:
+    except OSError as error:
         raise LabError(f"the SR-P2MP controller ended; it was asked to {what}") from error
+    return answer(engine, what, budget_s)
 
 
 def answer(engine: Connection, what: str, budget_s: float) -> Any:
     """As `ask`, of a question that has been sent."""
-    if not engine.poll(budget_s):
-        raise LabError(f"the SR-P2MP controller does not answer within {budget_s:g} s: {what}")
-    good, result = engine.recv()
+    try:
+        if not engine.poll(budget_s):
+            raise LabError(f"the SR-P2MP controller does not answer within {budget_s:g} s: {what}")
+        good, result = engine.recv()
+    except (EOFError, OSError) as error:
+        raise LabError(f"the SR-P2MP controller ended; it was asked to {what}") from error
     if not good:
         raise LabError(f"SR-P2MP controller: {result}")
     return result
@@ -185,5 +196,6 @@ def main(argv: list[str]) -> int:
         job = engine.recv()
     except EOFError:
         return 0
-    Controller(job).serve(engine)
+    if isinstance(job, Job):  # else it is told to stop before it began
+        Controller(job).serve(engine)
     return 0

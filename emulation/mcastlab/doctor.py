@@ -98,7 +98,7 @@ _PACKAGES = {  # name -> what pip is asked for
     "numpy": "numpy",
     "safetensors": "safetensors",
 }
-_CAPTURE = ("dumpcap", "tcpdump")
+_CAPTURE = "dumpcap"
 _FEATURES = (
     _Feature("mnexec", "mnexec makes namespaces", _ALL),
     _Feature("bridge", "bridge", "no clouds", option="CONFIG_BRIDGE"),
@@ -210,9 +210,9 @@ def _jit() -> Finding:
 
 
 def _capture() -> Finding:
-    found = [name for name in _CAPTURE if _which(name) is not None]
-    value = ", ".join(found) if found else f"no {', no '.join(_CAPTURE)}"
-    return Finding("capture", bool(found), value, "optional", "no --pcap", _apt("tcpdump"))
+    found = _which(_CAPTURE) is not None
+    value = _CAPTURE if found else f"no {_CAPTURE}"
+    return Finding("capture", found, value, "optional", "no --pcap", _apt("wireshark-common"))
 
 
 def _memory() -> Finding:

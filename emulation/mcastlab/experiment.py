@@ -99,9 +99,7 @@ def _counted(lab: Lab, scheme: LabScheme, push: Push, push_s: float, tell: Tell)
     folder, manifest = model(lab, own)
     for _ in range(push.times):
         for attempt in range(1, 2 + REPEATS_OF_INVALID):
-            invalid, measured = one_run(
-                lab, scheme, own, folder, manifest, push, push_s, tell
-            )
+            invalid, measured = one_run(lab, scheme, own, folder, manifest, push, push_s, tell)
             tell(Ran(push, attempt, invalid, measured))
             if not invalid:
                 break

@@ -146,6 +146,8 @@ class RouteFollower:
                     record += by_number[number].read()
                 else:
                     channel.receive()
+                    for each in kernels:  # what was said before the question is in the answer
+                        record += each.read()
                     _tell(channel, record)
                     record = []
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 BINARIES = Path("/usr/lib/frr")
 CONFIGURATION = Path("/etc/frr")
 USER = "frr"  # that the daemons become
-# Written without regard to the path space (graceful restart, RFC 7166 sequence numbers); unused here.
+# Written without regard to the path space (graceful restart, RFC 7166 sequence numbers).
 _SHARED = ("ospfd-gr.json", "ospf6d-gr.json", "ospf6d-at-seq-no.dat")
 ALWAYS = frozenset({"zebra", "bfdd", "ospfd"})
 START_ORDER = ("zebra", "bfdd", "pimd", "ospf6d", "ospfd")

@@ -26,12 +26,14 @@ from mcastplan.lab.spec import TRAIN_PORT, LabSpec
 from mcastplan.units import BITS_PER_BYTE, show_rate
 
 WORST = 0.05
+GOOD = 0.02  # what HTB holds on a machine that does nothing else
 ATTEMPTS = 5  # another process may have taken the processor meanwhile
 TOGETHER_BPS = 600e6  # what one sender feeds at once and still has half a processor left
 TOGETHER_PORTS = 16
 WINDOW_S = 0.05
 ALONE_S = 0.15  # a port measured again, by itself
 WINDOW_PACKETS = 200  # at least, for counting whole packets to cost 0.5 % at most
+AT_ONCE = 32  # packets into one queue before the others and the clock have their turn
 WARM_UP_S = 0.01  # the bursts with which an idle port starts are over
 _NOT_FORWARDED = bytes.fromhex("0180c200000e")
 _SOURCE = bytes.fromhex("020000000001")
@@ -60,9 +62,10 @@ def measure(network: Network, spec: LabSpec) -> float:
     for group in groups(ports):
         for rate in trains(network, group, spec.mtu):
             for _ in range(ATTEMPTS - 1):
-                if abs(rate.error) <= WORST:
+                if abs(rate.error) <= GOOD:
                     break
-                rate = trains(network, [rate.port], spec.mtu, ALONE_S)[0]
+                again = trains(network, [rate.port], spec.mtu, ALONE_S)[0]
+                rate = min(rate, again, key=lambda each: abs(each.error))
             if abs(rate.error) > WORST:
                 raise LabError(
                     f"link {rate.port.link}: asked for {show_rate(rate.port.rate_bps)}, this"
@@ -120,7 +123,7 @@ def _feed(
     while (left := end - time.monotonic()) > 0:
         for number, _ in poll.poll(math.ceil(left * 1e3)):
             try:
-                while True:
+                for _ in range(AT_ONCE):
                     senders[number].send(frame)
             except OSError as full:
                 if full.errno not in (errno.EAGAIN, errno.ENOBUFS):

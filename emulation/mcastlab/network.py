@@ -23,85 +23,24 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from mininet.link import Intf, Link
 from mininet.net import Mininet
 from mininet.node import Node
 
+from mcastlab import wiring
 from mcastlab.errors import LabError
-from mcastlab.shaping import UPLINK, downlink, shaped_ports, tc_lines
-from mcastplan.lab.spec import LabOrigin, LabReplica, LabRouter, LabSite, LabSpec
+from mcastlab.wiring import BRIDGE, cables, link_local
+from mcastplan.lab.spec import LabSpec
 
-BRIDGE = "br"
+__all__ = ["LinuxRouter", "Network", "link_local"]
+
 LINE_END_S = 20.0  # budget of one batch in one namespace
 _NEWNET = 0x40000000  # CLONE_NEWNET
 _libc = ctypes.CDLL(None, use_errno=True)
 
-# Per namespace, before any interface exists: "default" is what each new one starts with.
-_EVERYWHERE = {
-    "net/ipv4/conf/all/rp_filter": "0",
-    "net/ipv4/conf/default/rp_filter": "0",
-    "net/ipv4/conf/lo/rp_filter": "0",
-    "net/ipv4/conf/all/accept_redirects": "0",
-    "net/ipv4/conf/default/accept_redirects": "0",
-    "net/ipv4/igmp_max_memberships": "4096",
-    "net/ipv6/conf/all/accept_dad": "0",
-    "net/ipv6/conf/default/accept_dad": "0",
-    "net/ipv6/conf/default/dad_transmits": "0",
-    "net/ipv6/conf/default/router_solicitations": "0",
-}
-_ROUTER = {
-    "net/ipv4/ip_forward": "1",
-    "net/ipv4/conf/all/send_redirects": "0",
-    "net/ipv4/conf/default/send_redirects": "0",
-    "net/ipv6/conf/all/forwarding": "1",
-    "net/ipv6/conf/default/forwarding": "1",
-    # A port that comes back keeps its addresses, as a router's configuration does.
-    "net/ipv6/conf/all/keep_addr_on_down": "1",
-    "net/ipv6/conf/default/keep_addr_on_down": "1",
-    "net/ipv6/conf/all/seg6_enabled": "1",
-    "net/ipv6/conf/default/seg6_enabled": "1",
-    "net/ipv6/conf/lo/seg6_enabled": "1",
-}
-# Sites and servers speak IPv4 only: IPv6 would add its own multicast to every counter.
-_HOST = {
-    "net/ipv6/conf/all/disable_ipv6": "1",
-    "net/ipv6/conf/default/disable_ipv6": "1",
-}
-
 _SIOCETHTOOL = 0x8946
 _OFFLOADS = (0x15, 0x17, 0x1F, 0x24, 0x2C)  # ETHTOOL_SRXCSUM, STXCSUM, STSO, SGSO, SGRO
 _GLINK = 0x0A
-
-
-class Cable(msgspec.Struct, frozen=True):
-    """A veth pair. ``mac`` None: the kernel's choice."""
-
-    host: str
-    port: str
-    mac: str | None
-    peer: str
-    peer_port: str
-    peer_mac: str | None
-
-
-def cables(spec: LabSpec) -> tuple[Cable, ...]:
-    """Every veth pair once: core links, PE to site, site to replica, PE to origin."""
-    pairs = [
-        Cable(router.host, port.name, port.mac, port.peer, port.peer_port, port.peer_mac)
-        for router in spec.routers
-        for port in router.ports
-        if port.arc % 2 == 0
-    ]
-    for site in spec.sites:
-        pairs.append(Cable(site.router, site.port, site.port_mac, site.host, UPLINK, None))
-        pairs += [
-            Cable(site.host, downlink(each.index), None, each.host, "eth0", each.mac)
-            for each in site.replicas
-        ]
-    for each in spec.origins:
-        pairs.append(Cable(each.router, each.port, each.port_mac, each.host, "eth0", each.mac))
-    return tuple(pairs)
 
 
 class LinuxRouter(Node):  # type: ignore[misc]  # Mininet has no types
@@ -140,7 +79,6 @@ class Network:
             *(origin.host for origin in spec.origins),
         )
         self.mininet: Any = None
-        self._home = -1
         self._namespace: dict[str, int] = {}
 
     def start(self) -> None:
@@ -148,8 +86,8 @@ class Network:
 
         Raises `LabError` with the line that a tool refused.
         """
-        tc = self._tc_lines()  # a rate that cannot be shaped is refused before anything exists
-        self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        # A rate that cannot be shaped is refused before anything exists.
+        tc = wiring.tc_lines(self.spec)
         self.mininet = Mininet(controller=None, build=False)
         routers = {router.host for router in self.spec.routers}
         for host in self.hosts:
@@ -157,12 +95,12 @@ class Network:
             node = self.mininet.addHost(host, cls=kind, ip=None)
             path = f"/proc/{node.pid}/ns/net"
             self._namespace[host] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            self._sysctls(host, _EVERYWHERE | (_ROUTER if host in routers else _HOST))
-        self._cables()
-        self.batch("ip", self._ip_lines())
+            self._sysctls(host, wiring.sysctls(host in routers))
+        self._connect()
+        self.batch("ip", wiring.ip_lines(self.spec))
         self._settle()
         self.batch("tc", tc)
-        self.batch("bridge", {site.host: _fdb(site) for site in self.spec.sites})
+        self.batch("bridge", wiring.fdb_lines(self.spec))
 
     def stop(self) -> None:
         """End the shells that hold the namespaces; links, queues and addresses go with them."""
@@ -172,9 +110,6 @@ class Network:
         for namespace in self._namespace.values():
             os.close(namespace)
         self._namespace.clear()
-        if self._home >= 0:
-            os.close(self._home)
-            self._home = -1
 
     def pid(self, host: str) -> int:
         """A process that holds the host's network namespace."""
@@ -231,7 +166,7 @@ class Network:
             line
             for port in self.spec.router[host].ports
             if port.name in wanted
-            for line in _neighbours(port.name, port.peer_address, port.peer_mac)
+            for line in wiring.neighbours(port.name, port.peer_address, port.peer_mac)
         ]
         self.batch("ip", {host: lines})
 
@@ -240,20 +175,9 @@ class Network:
             for name, value in values.items():
                 Path("/proc/sys", name).write_text(value)
 
-    def _cables(self) -> None:
-        lines: dict[str, list[str]] = defaultdict(list)
-        mtu = self.spec.mtu
+    def _connect(self) -> None:
         nodes = self.mininet.nameToNode
-        # One segment a packet: a TCP sender otherwise queues 64 kB at once, to which HTB adds its
-        # overhead only once.
-        whole = "gso_max_segs 1 numtxqueues 1 numrxqueues 1"
         for each in cables(self.spec):
-            mac = f"address {each.mac}" if each.mac else ""
-            peer = f"address {each.peer_mac}" if each.peer_mac else ""
-            lines[each.host].append(
-                f"link add name {each.port} mtu {mtu} {mac} {whole} type veth peer"
-                f" name {each.peer_port} mtu {mtu} {peer} {whole} netns {self.pid(each.peer)}"
-            )
             self.mininet.addLink(
                 nodes[each.host],
                 nodes[each.peer],
@@ -264,33 +188,7 @@ class Network:
                 addr1=each.mac,
                 addr2=each.peer_mac,
             )
-        self.batch("ip", lines)
-
-    def _ip_lines(self) -> dict[str, list[str]]:
-        lines = {router.host: _router_lines(router) for router in self.spec.routers}
-        for site in self.spec.sites:
-            lines[site.host] = _site_lines(site)
-            lines[site.router] += [
-                f"address add {site.gateway}/24 dev {site.port}",
-                f"link set dev {site.port} up",
-                *(_neighbour(site.port, each.address, each.mac) for each in site.replicas),
-            ]
-            for replica in site.replicas:
-                lines[replica.host] = _server_lines(replica, site.gateway, site.port_mac)
-        for origin in self.spec.origins:
-            lines[origin.host] = _server_lines(origin, origin.gateway, origin.port_mac)
-            lines[origin.router] += [
-                f"address add {origin.gateway}/24 dev {origin.port}",
-                f"link set dev {origin.port} up",
-                _neighbour(origin.port, origin.address, origin.mac),
-            ]
-        return lines
-
-    def _tc_lines(self) -> dict[str, list[str]]:
-        lines: dict[str, list[str]] = defaultdict(list)
-        for port in shaped_ports(self.spec):
-            lines[port.host] += tc_lines(port, self.spec.mtu)
-        return lines
+        self.batch("ip", wiring.link_lines(self.spec, self.pid))
 
     def _settle(self) -> None:
         """Offloads off (eBPF programs and HTB must see packets as they are on a wire, with their
@@ -325,66 +223,6 @@ class Network:
                 failed = LabError(f"{host}: {tool}: {_refused(err, lines[host])}")
         if failed is not None:
             raise failed
-
-
-def _router_lines(router: LabRouter) -> list[str]:
-    lines = [
-        "link set lo up",
-        f"address add {router.loopback}/32 dev lo",
-        f"address add {router.loopback6}/128 dev lo",
-    ]
-    for port in router.ports:
-        lines += [
-            f"address add {port.address}/31 dev {port.name}",
-            f"link set dev {port.name} up",
-            *_neighbours(port.name, port.peer_address, port.peer_mac),
-        ]
-    return lines
-
-
-def _site_lines(site: LabSite) -> list[str]:
-    lines = [f"link add name {BRIDGE} type bridge stp_state 0 mcast_snooping 0 forward_delay 0"]
-    for port in (UPLINK, *(downlink(each.index) for each in site.replicas)):
-        lines += [f"link set dev {port} master {BRIDGE}", f"link set dev {port} up"]
-    return [*lines, f"link set dev {BRIDGE} up", "link set lo up"]
-
-
-def _server_lines(server: LabReplica | LabOrigin, gateway: str, gateway_mac: str) -> list[str]:
-    return [
-        "link set lo up",
-        f"address add {server.address}/24 dev eth0",
-        "link set eth0 up",
-        f"route add default via {gateway}",
-        _neighbour("eth0", gateway, gateway_mac),
-    ]
-
-
-def _fdb(site: LabSite) -> list[str]:
-    """Where everyone is, so that unicast to one replica is never flooded to the others."""
-    return [
-        f"fdb replace {site.port_mac} dev {UPLINK} master static",
-        *(
-            f"fdb replace {each.mac} dev {downlink(each.index)} master static"
-            for each in site.replicas
-        ),
-    ]
-
-
-def _neighbour(port: str, address: str, mac: str) -> str:
-    return f"neighbour replace {address} lladdr {mac} dev {port} nud permanent"
-
-
-def _neighbours(port: str, address: str, mac: str) -> tuple[str, str]:
-    """Of a core port: IPv4, and the IPv6 link-local that ospf6d takes as next hop."""
-    return _neighbour(port, address, mac), _neighbour(port, link_local(mac), mac)
-
-
-def link_local(mac: str) -> str:
-    """The IPv6 link-local address the kernel makes of a MAC (RFC 4291 appendix A)."""
-    octets = [int(part, 16) for part in mac.split(":")]
-    octets = [octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]]
-    host = bytes([0xFE, 0x80, *[0] * 6, *octets])
-    return socket.inet_ntop(socket.AF_INET6, host)
 
 
 def _ethtool(control: socket.socket, port: str, command: int) -> int:

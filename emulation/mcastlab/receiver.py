@@ -189,15 +189,19 @@ def _verify(channel: Channel[Begin], fetch: Fetch, shard: Shard) -> None:
 
 def _load(channel: Channel[Begin], fetch: Fetch, shard: Shard) -> None:
     expected = {name for name, file in fetch.manifest.weight_map.items() if file == shard.name}
-    with safe_open(fetch.folder / shard.name, framework="numpy") as file:
-        names = set(file.keys())
-        if names != expected:
-            raise _ShardError(
-                shard.name, f"tensors {sorted(names ^ expected)} differ from the index"
-            )
-        for name in sorted(names):
-            file.get_tensor(name)  # a copy in memory of its own
+    names = read_tensors(fetch.folder / shard.name)
+    if names != expected:
+        raise _ShardError(shard.name, f"tensors {sorted(names ^ expected)} differ from the index")
     channel.send(Loaded(shard.name, time.monotonic_ns()))
+
+
+def read_tensors(path: Path) -> set[str]:
+    """Every tensor of the file into memory of its own; their names."""
+    with safe_open(path, framework="numpy") as file:
+        names = set(file.keys())
+        for name in sorted(names):
+            file.get_tensor(name)
+    return names
 
 
 def _http(fetch: Fetch) -> Iterator[pull.Pulled]:

@@ -95,7 +95,8 @@ def write(record: Record) -> None:
     """In one piece: a reader sees the old one, the new one or none."""
     try:
         while True:
-            FOLDER.mkdir(mode=0o755, exist_ok=True)
+            with contextlib.suppress(FileExistsError):  # not exist_ok: that looks twice
+                FOLDER.mkdir(mode=0o755)
             with contextlib.suppress(FileNotFoundError):  # another lab removed the empty folder
                 _check_owner()
                 _write(record)

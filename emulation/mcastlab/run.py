@@ -33,6 +33,7 @@ from mcastplan.model.measurement import Replica as ReplicaRow
 
 SETUP_BUDGET_S = 30.0
 POLL_S = 0.02
+PROBED_POLL_S = 0.002
 TELL_S = 0.25
 AFTER_FAULT_S = 3.0  # what a failure or repair does is watched for this long
 BUSY = 0.8  # share of all cores above which a run does not count
@@ -65,6 +66,58 @@ def one_run(
         return run.measure(push_s)
     finally:
         run.close()
+
+
+def announced(
+    lab: Lab, scheme: LabScheme, push: LabPush, folder: Path, manifest: Manifest, asked: Asked
+) -> float:
+    """Seconds from the request to the first byte at a replica, with the push's state in place."""
+    run = _Run(lab, scheme, push, folder, manifest, asked, lambda event: None)
+    try:
+        run.measure(SETUP_BUDGET_S)
+        return run.announced_s
+    finally:
+        run.close()
+
+
+def setups(lab: Lab, scheme: LabScheme, push: LabPush) -> dict[str, float]:
+    """The push's state made and taken away once: when a probe first reached each replica (host),
+    in seconds after it was asked for. Raises `LabError` where none does."""
+    replicas = [each for site in lab.spec.receiving(push) for each in site.replicas]
+    taps = [Tap(lab.network, each) for each in replicas]
+    probe = Probe(lab.network, push, taps, scheme.name == "unicast")
+    try:
+        return _set_up(scheme, push, probe)
+    finally:
+        scheme.close(push)
+        probe.close()
+        for tap in taps:
+            tap.close()
+
+
+def _set_up(scheme: LabScheme, push: LabPush, probe: Probe) -> dict[str, float]:
+    probe.start()
+    asked_ns = time.monotonic_ns()
+    scheme.open(push)
+    reached = _wait_probed(scheme, push, probe)
+    probe.stop()
+    return {host: max(0.0, (at_ns - asked_ns) / NANO) for host, at_ns in reached.items()}
+
+
+def _wait_probed(scheme: LabScheme, push: LabPush, probe: Probe) -> dict[str, int]:
+    """When a probe first reached each replica that one goes to [ns]. Raises `LabError`."""
+    end_s = time.monotonic() + SETUP_BUDGET_S
+    while True:
+        reached = probe.reached()
+        missing = sorted(probe.hosts - reached.keys())
+        if not missing:
+            return reached
+        if time.monotonic() > end_s:
+            raise LabError(
+                f"{scheme.name} {push.transfer}: no probe reaches {', '.join(missing)} within"
+                f" {SETUP_BUDGET_S:g} s"
+            )
+        time.sleep(PROBED_POLL_S)
 
 
 class _Run:
@@ -108,6 +161,7 @@ class _Run:
         self._session: Session | None = None
         self._server: Server | None = None
         self._told_s = 0.0
+        self.announced_s = 0.0  # from the request to the first byte
 
     def _kept(self, part: P) -> P:
         self._closers.append(part.close)
@@ -138,7 +192,7 @@ class _Run:
         if self._asked.fault is not None:
             self._faults.prepare(self._asked.fault.links, self._asked.fault.silent)
             self._probe.start()
-            self._wait_probed()
+            _wait_probed(self._scheme, self._push, self._probe)
         cpu, flaps = Cpu(), self._flaps()
         before = counters.read(self._lab.network)
         begin_ns = self._begin(sent_bps)
@@ -151,10 +205,10 @@ class _Run:
         last_ns = [each.last_byte_ns for each in self._replicas]
         ready_s = [row.ready_s for row in rows if row.ready_s is not None]
         whole = len(ready_s) == len(rows)
-        starts_s = (min(first_ns) - begin_ns) / NANO if first_ns else over_s
+        self.announced_s = (min(first_ns) - begin_ns) / NANO if first_ns else over_s
         longest = [row.outage_s for row in rows if row.outage_s is not None]
         measured = Measured(
-            setup_s=setup_s + starts_s,
+            setup_s=setup_s + self.announced_s,
             probe_bps=probe_bps,
             sent_bps=sent_bps,
             binding=binding,
@@ -178,28 +232,9 @@ class _Run:
         self._say("setting up")
         for counter in (*self._taps, self._source):
             counter.reset()
-        self._probe.start()
-        asked_ns = time.monotonic_ns()
-        self._scheme.open(self._push)
         # Last of all to go: while a replica's uftpd runs, the replica is a member of the group.
         self._closers.insert(0, lambda: self._scheme.close(self._push))
-        reached = self._wait_probed()
-        self._probe.stop()
-        return max(0.0, (max(reached.values()) - asked_ns) / NANO)
-
-    def _wait_probed(self) -> dict[str, int]:
-        end_s = time.monotonic() + SETUP_BUDGET_S
-        while True:
-            reached = self._probe.reached()
-            missing = sorted(self._probe.hosts - reached.keys())
-            if not missing:
-                return reached
-            if time.monotonic() > end_s:
-                raise LabError(
-                    f"{self._scheme.name} {self._push.transfer}: no probe reaches"
-                    f" {', '.join(missing)} within {SETUP_BUDGET_S:g} s"
-                )
-            time.sleep(POLL_S / 10)
+        return max(_set_up(self._scheme, self._push, self._probe).values())
 
     def _rate(self) -> tuple[float | None, float | None, tuple[str, ...]]:
         """(highest rate without loss, what UFTP shall send, arcs that drop at more)."""

@@ -104,7 +104,10 @@ class Worker(Generic[T]):
 
     def receive(self) -> T:
         """The next event, waiting for it. Raises `LabError` if the worker failed or is gone."""
-        content = self._end.recv(_MESSAGE_BYTES)
+        try:
+            content = self._end.recv(_MESSAGE_BYTES)
+        except ConnectionResetError:  # killed before it had read what it was told
+            content = b""
         if not content:
             raise LabError(f"{self.name} ended without a word")
         event = self._decoder.decode(content)

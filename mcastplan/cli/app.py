@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("mcastplan.cli.plan", "command"),
     "sweep": ("mcastplan.cli.sweep", "command"),
     "campaign": ("mcastplan.cli.campaign", "command"),
+    "lab": ("mcastplan.cli.lab", "group"),
     "report": ("mcastplan.cli.report", "command"),
     "topology": ("mcastplan.cli.topology", "group"),
     "models": ("mcastplan.cli.lists", "models"),

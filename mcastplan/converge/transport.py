@@ -38,7 +38,7 @@ __all__ = [
 
 # The lab sends open loop (UFTP -R) at this share of the rate it has probed to be free of loss.
 UFTP_RATE_SHARE = 0.95
-# UFTP 4.10.2: IPv4 20, UDP 8, its own header 16 and a block's 8, above the payload; read on the wire.
+# UFTP 4.10.2: IPv4 20, UDP 8, its own header 16 and a block's 8, above the payload; on the wire.
 UFTP_BYTES = 52
 # A receiver gives up when it has heard nothing for robust x GRTT (`-s 50`, the most there is), so
 # that the outage to survive sets GRTT. A repair round begins 4 GRTT after its pass: receivers wait

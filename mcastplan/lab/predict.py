@@ -1,9 +1,10 @@
 """What a push in the lab should show: `compare` and `fail` on the scaled scenario, one push alone.
 
 Nothing here comes from the run that it is set beside: the scenario is scaled, stage constants are
-those of the calibration, on another topology. Multicast schemes carry UFTP (48 B above the payload,
+those of the calibration, on another topology. Multicast schemes carry UFTP (52 B above the payload,
 95 % of the planned rate), pulls are TCP. ``ready`` is UFTP's or HTTP's last byte, then hashing and
-loading. Not modelled: UFTP's own time between files, contention of replicas for the host's CPUs.
+loading. Not modelled: UFTP's own time between files, contention for the host's processor by
+anything but replicas.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def predict(
     Raises `InfeasibleError` where a limit rules the scheme out, `UsageError` for a calibration
     with a timer that there is not.
     """
-    scenario = calibrated(spec.scenario, calibration)
+    replicas = sum(len(site.replicas) for site in spec.receiving(push))
+    scenario = calibrated(spec.scenario, calibration, replicas)
     calm = run_calm(scenario, push.transfer, scheme)
     schemes = spec.scenario.schemes.only or ()
     # Intervals of hellos and BFD are as configured, not as calibrated.
@@ -60,17 +62,21 @@ def predict(
     return _failing(calm, talk, probe, failure)
 
 
-def calibrated(scenario: Scenario, calibration: Calibration) -> Scenario:
+def calibrated(scenario: Scenario, calibration: Calibration, replicas: int) -> Scenario:
     """The scenario with the machine's constants: timers, and what a replica does after the last
-    byte. Raises `UsageError` for an unknown timer."""
+    byte. All replicas of the lab are on one machine: when they hash and load at once, they share
+    its cores. Raises `UsageError` for an unknown timer."""
     fields = {row.key: row.field for row in TIMER_ROWS}
     for key in calibration.timers:
         if key not in fields:
             raise UsageError(
                 f"calibration of {calibration.date}: no timer {key!r}; calibrate again"
             )
+    share = min(1.0, calibration.machine.cores / replicas)
     engine = EngineProfile(
-        "calibrated", verify_bps=calibration.verify_bps, load_bps=calibration.load_bps
+        "calibrated",
+        verify_bps=share * calibration.verify_bps,
+        load_bps=share * calibration.load_bps,
     )
     return msgspec.structs.replace(
         scenario,

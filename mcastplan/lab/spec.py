@@ -3,14 +3,15 @@
 No name that came from a file is used for an interface, a namespace or a path: hosts and ports get
 short names of their own, and the results translate back.
 
-=========  =======================================  ===========================================
-routers    ``r<number>``, ports ``e1`` ...          loopback 10.255.x.y/32, fd00:0:<number>::1
-core       veth pairs, /31 each                     10.1.0.0/16, and link-local IPv6
-sites      ``s<number>``, a bridge ``br``           10.16.0.0/12, a /24 each, PE is .1, port ``c<number>``
-replicas   ``h<number>``, port ``eth0``             .10 and up in the site's /24
-origins    ``o<number>``, port ``eth0``             198.18.<number>.2/24, PE is .1, port ``o<number>``
-=========  =======================================  ===========================================
+=========  ==========================  ==========================================
+routers    ``r<number>``, ``e1`` ...   10.255.x.y/32, fd00:0:<number>::1
+core       veth pairs, a /31 each      10.1.0.0/16, and link-local IPv6
+sites      ``s<number>``, ``br``       10.16.0.0/12, a /24 each; the PE is .1
+replicas   ``h<number>``, ``eth0``     .10 and up in the site's /24
+origins    ``o<number>``, ``eth0``     198.18.<number>.2/24; the PE is .1
+=========  ==========================  ==========================================
 
+A PE's port is ``c<number>`` towards a site and ``o<number>`` towards an origin.
 ``number`` counts from 1 in the order of the sorted names.
 """
 

@@ -28,10 +28,11 @@ from mcastlab import counters, links
 from mcastlab.capture import Capture
 from mcastlab.errors import LabError
 from mcastlab.faults import PINS, Faults
-from mcastlab.network import Network, link_local
+from mcastlab.network import Network
 from mcastlab.schemes import Lab
 from mcastlab.schemes.ingress_replication import IngressReplication
 from mcastlab.shaping import Shaped, shaped_ports, tc_lines
+from mcastlab.wiring import link_local
 from mcastplan.lab.build import build
 from mcastplan.lab.spec import DATA_PORT, LabPort, LabSpec
 from mcastplan.scenario import load_scenario
@@ -129,10 +130,13 @@ def quiet(network: Network) -> dict[tuple[str, str], counters.Counters]:
         before = after
 
 
-def receiver(network: Network, host: str, port: int, *groups: str) -> socket.socket:
-    """A UDP socket with room for everything, in every group given."""
+def receiver(
+    network: Network, host: str, port: int, *groups: str, version: int = 4
+) -> socket.socket:
+    """A UDP socket with room for everything, in every group given; version 6 takes both."""
     with network.inside(host):
-        found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET if version == 4 else socket.AF_INET6
+        found = socket.socket(family, socket.SOCK_DGRAM)
     found.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, 1 << 24)
     found.bind(("", port))
     for group in groups:
@@ -233,17 +237,17 @@ def everything_reached() -> dict[str, Any]:
     }
 
 
-def rates(rates_bps: list[float]) -> list[float]:
-    """The smallest error of five measurements of a core port at each rate."""
+def rates(asked: list[tuple[float, int]]) -> list[float]:
+    """The smallest error of five measurements of a core port at each (rate, packet's bytes)."""
     spec = five()
     port = spec.routers[0].ports[0]
     best = []
     with running(spec) as network:
-        for rate in rates_bps:
+        for rate, packet_bytes in asked:
             shaped = Shaped("r1", port.name, rate, 0.0, port.link)
             network.batch("tc", {"r1": [f"qdisc del dev {port.name} root"]})
             network.batch("tc", {"r1": tc_lines(shaped, spec.mtu)})
-            errors = [links.trains(network, [shaped], spec.mtu, 0.3)[0].error for _ in range(5)]
+            errors = [links.trains(network, [shaped], packet_bytes, 0.3)[0].error for _ in range(5)]
             best.append(min(errors, key=abs))
     return best
 
@@ -275,22 +279,28 @@ def measured() -> dict[str, Any]:
     return {"worst": worst, "said": said, "silent": silent, "answered": forwarded}
 
 
-def control_first(data: int) -> dict[str, int]:
-    """A full queue of data, then one packet marked CS6: how many came before it."""
+def control_first(data: int, version: int) -> dict[str, int]:
+    """A full queue of data, then one packet marked CS6: how many came before it.
+
+    ``version`` of IP of the marked one: ospfd speaks IPv4, ospf6d IPv6.
+    """
     spec = five()
     port = spec.routers[0].ports[0]
     with running(spec) as network:
         slow = Shaped("r1", port.name, 2e6, 0.0, port.link)
         network.batch("tc", {"r1": [f"qdisc del dev {port.name} root"]})
         network.batch("tc", {"r1": tc_lines(slow, spec.mtu)})
-        target = receiver(network, port.peer, PORT)
+        target = receiver(network, port.peer, PORT, version=version)
         before = counters.read(network)
         to = (port.peer_address, PORT)
         with sender(network, "r1") as bulk, sender(network, "r1", _CS6) as control:
             for _ in range(data):
                 with contextlib.suppress(OSError):  # the kernel tells the sender of the drop
                     bulk.sendto(b"data".ljust(1400), to)
-            control.sendto(b"control", to)
+            if version == 4:
+                control.sendto(b"control", to)
+            else:
+                _send_marked(network, port)
         packets = arrived(target, data + 1)
         after = counters.read(network)["r1", port.name]
     return {
@@ -298,6 +308,13 @@ def control_first(data: int) -> dict[str, int]:
         "data": sum(packet.startswith(b"data") for packet in packets),
         "dropped": after.dropped - before["r1", port.name].dropped,
     }
+
+
+def _send_marked(network: Network, port: LabPort) -> None:
+    with network.inside("r1"), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as control:
+        control.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _CS6)
+        scope = network.ifindex("r1", port.name)
+        control.sendto(b"control", (link_local(port.peer_mac), PORT, 0, scope))
 
 
 def counted(count: int, payload_bytes: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import msgspec
 from mcastlab.errors import LabError
 from mcastlab.faults import Faults
 from mcastlab.frr import Frr
+from mcastlab.frr_vty import ask
 from mcastlab.network import Network
 from mcastlab.schemes import Lab
 from mcastlab.schemes.sr_p2mp import SrP2mpLab
@@ -28,10 +29,12 @@ from tests.emulation.sr_network import (
     HOLD_S,
     RUN_DIR,
     diamond,
+    drained,
     numbered,
     origin_socket,
     receivers,
     spec_of,
+    two_pushes,
 )
 
 CONVERGED_S = 30.0
@@ -46,11 +49,13 @@ def converged(spec: LabSpec) -> Iterator[Lab]:
     frr = Frr(network, spec, SrP2mpLab.daemons)
     try:
         network.start()
-        frr.start()
-        frr.wait_converged(CONVERGED_S)
-        yield Lab(spec, network, frr, RUN_DIR)
+        try:
+            frr.start()
+            frr.wait_converged(CONVERGED_S)
+            yield Lab(spec, network, frr, RUN_DIR)
+        finally:
+            frr.stop()
     finally:
-        frr.stop()
         network.stop()
 
 
@@ -118,8 +123,8 @@ def _twice(got: list[tuple[int, int]]) -> int:
 
 
 def failure() -> dict[str, Any]:
-    """B--D fails while the controller is stopped: the FIB heals it. The controller goes on: it moves
-    to a new instance. The link comes back: it moves again."""
+    """B--D fails while the controller is stopped: the FIB heals it. The controller goes on: it
+    moves to a new instance. The link comes back: it moves again."""
     spec = diamond()
     with converged(spec) as lab, Faults(lab.network, spec) as faults:
         scheme = SrP2mpLab(lab)
@@ -204,7 +209,7 @@ def _left(lab: Lab) -> dict[str, Any]:
             router.host, "tc", "filter", "show", "dev", port.name, "ingress"
         ).splitlines()
     ]
-    configuration = lab.frr.vtysh(root, "show running-config")
+    configuration = "".join(ask(root, each, "show running-config") for each in ("zebra", "ospfd"))
     return {
         "filters": filters,
         "links": [
@@ -251,6 +256,46 @@ def latency(which: str, rounds: int) -> dict[str, Any]:
                 ]
         scheme.stop()
         return {"started_s": started_s, "steps": steps, "wrong": wrong}
+
+
+def two_roots() -> dict[str, Any]:
+    """Two pushes from different routers to different sites, each with a controller of its own."""
+    spec = two_pushes()
+    with converged(spec) as lab:
+        scheme = SrP2mpLab(lab)
+        scheme.start()
+        got, same = {}, []
+        for push in spec.pushes:
+            scheme.open(push)
+        for push in spec.pushes:
+            same += [check.same for check in scheme.tables(push)]
+            targets = receivers(lab.network, spec, push)
+            numbered(origin_socket(lab.network, push), push.group, 50, GAP_S)
+            got[push.transfer] = drained(targets)
+            for each in targets.values():
+                each.close()
+        roots = sorted(push.origin.router for push in spec.pushes)
+        delivered = scheme.counters()["delivered"]
+        said = ""
+        try:
+            scheme.open(spec.pushes[0])
+        except LabError as error:
+            said = str(error)
+        for push in spec.pushes:
+            scheme.close(push)
+        held = _held(scheme)
+        drops = scheme.drops()
+        scheme.stop()
+        return {
+            "got": got,
+            "same": same,
+            "roots": roots,
+            "delivered": delivered,
+            "said": said,
+            "held": held,
+            "drops": drops,
+            "left": _left(lab),
+        }
 
 
 def killed() -> dict[str, Any]:

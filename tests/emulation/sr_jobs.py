@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from mcastlab import counters
+from mcastlab.network import link_local
 from mcastlab.schemes.sr_segments import (
     DROPPED,
     Branch,
@@ -104,13 +105,55 @@ def pinned() -> dict[str, Any]:
         start = origin_socket(bench.network, push)
         numbered(start, push.group, 10, 0.001)
         got = drained(targets)
+        # B as a bud: its branch to D has an SRH, what it delivers has none.
+        bd = bench.port("B", "D")
+        branch = Branch(d, (bd, index[b.host, bd.name]))
+        segments = {
+            a.host: Segment((Branch(b),), ()),
+            b.host: Segment((branch,), segments[b.host].sites),
+        }
+        for host, segment in segments.items():
+            bench.routers.segments[host].update(key, segment_value(segment, push, 1))
+        numbered(start, push.group, 10, 0.001)
         return {
+            "bud": drained(targets),
             "frames": {
                 name: [each.hex() for each in frames(tap) if each[38:40] != b"\xff\x02"][:1]
                 for name, tap in taps.items()
             },
             "got": got,
             "drops": left(_drops(bench)),
+        }
+
+
+def unresolved() -> dict[str, Any]:
+    """A forgets B's MAC address: the kernel asks for it. Then A's route to B goes. Then packets are
+    too large for an outer header."""
+    bench = Bench(diamond())
+    with bench.running():
+        bench.tree().compute("open", 0, frozenset())
+        a, port = bench.router("A").host, bench.port("A", "B")
+        targets = receivers(bench.network, bench.spec, bench.push)
+        start = origin_socket(bench.network, bench.push)
+        neighbour = link_local(port.peer_mac)
+        bench.network.run(a, "ip", "neigh", "del", neighbour, "dev", port.name)
+        numbered(start, bench.push.group, 20, 0.005)
+        asked = {"got": drained(targets), "counted": left(_drops(bench))}
+        resolved, copies = (bench.plane.counters()[name] for name in ("resolved", "copies"))
+        for each in ("B", "D"):
+            bench.network.run(a, "ip", "route", "del", bench.router(each).locator)
+        numbered(start, bench.push.group, 20, 0.001)
+        lost = {"got": drained(targets), "counted": left(_drops(bench))}
+        via = f"{bench.router('B').locator} via {neighbour} dev {port.name}"
+        bench.network.run(a, "ip", "route", "add", *via.split())
+        start.sendto(bytes(1452), (bench.push.group, PROBE_PORT))
+        large = {"got": drained(targets), "counted": left(_drops(bench))}
+        return {
+            "resolved": resolved,
+            "copies": copies,
+            "asked": asked,
+            "lost": lost,
+            "large": large,
         }
 
 

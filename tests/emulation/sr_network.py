@@ -59,6 +59,19 @@ def diamond(update: Literal["make-before-break", "in-place"] = "make-before-brea
     return replace(spec, scenario=replace(spec.scenario, schemes=options))
 
 
+def two_pushes() -> LabSpec:
+    """A to the sites of B and D, and D to those of A and B."""
+    spec = diamond().scenario
+    there, back = ("c000-D", "c001-B"), ("c001-B", "c002-A")
+    first = spec.transfers[0]
+    transfers = (
+        replace(first, name="back", origin="D", clouds=back),
+        replace(first, name="there", origin="A", clouds=there),
+    )
+    scenario = replace(spec, transfers=transfers)  # scaled already
+    return build(scenario, rate_scale=1.0, schemes=("sr-p2mp",))
+
+
 def abilene() -> LabSpec:
     """Eleven clouds on twelve routers, one at the origin's PE."""
     topology = load_scenario(ROOT / "topologies" / "abilene.yaml").topology

@@ -40,7 +40,7 @@ def test_this_machine_is_fit_and_stays_as_it_is() -> None:
 @pytest.mark.usefixtures("lab")
 def test_a_missing_program_is_found_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     which = doctor._which
-    absent = {"uftp", "clang", "bpftool", "tcpdump", "dumpcap"}
+    absent = {"uftp", "clang", "bpftool", "dumpcap"}
     monkeypatch.setattr(doctor, "_which", lambda name: None if name in absent else which(name))
     examined = doctor.examine()
     assert not examined.fit
@@ -50,7 +50,7 @@ def test_a_missing_program_is_found_missing(monkeypatch: pytest.MonkeyPatch) -> 
     assert found(examined)["UFTP"].value == "no uftp"
     assert not found(examined)["capture"].found
     assert examined.mend == (
-        "apt-get install -y --no-install-recommends uftp clang bpftool tcpdump"
+        "apt-get install -y --no-install-recommends uftp clang bpftool wireshark-common"
     )
     assert doctor.refusal(examined) == (
         "this machine lacks UFTP (no uftp); clang (no clang); bpftool (no bpftool); mend it with:"

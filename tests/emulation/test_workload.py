@@ -90,3 +90,7 @@ def test_workers_answer_fail_and_end() -> None:
     assert out["ports"] == 2  # lo and eth0
     assert out["said"].startswith("fails: ValueError: out of paper (fail, line ")
     assert out["alive"] == []
+
+
+def test_workers_die_with_the_engine() -> None:
+    assert in_sandbox("workload_jobs:orphaned")

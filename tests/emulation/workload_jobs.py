@@ -395,3 +395,32 @@ def workers() -> dict[str, Any]:
         each.close()
     alive = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     return {"answered": answered, "said": said, "ports": ports, "alive": alive, "me": os.getpid()}
+
+
+def orphaned() -> bool:
+    """Whether a worker ends when the process that forked it dies."""
+    network: Any = SmallNetwork(1)
+    told, tell = os.pipe()
+    engine = os.fork()
+    if engine == 0:
+        made: Worker[Ping] = Worker(
+            network, "h1", "sleeper", lambda _: time.sleep(3600), commands=Ping, events=Ping
+        )
+        os.write(tell, str(made.pid).encode())
+        os._exit(0)
+    pid = int(os.read(told, 32))
+    os.waitpid(engine, 0)
+    end = time.monotonic() + BUDGET_S
+    while _runs(pid):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

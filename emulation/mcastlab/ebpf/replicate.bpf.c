@@ -362,6 +362,9 @@ static __always_inline int dispose(struct pass *pass)
 	struct __sk_buff *skb = pass->skb;
 	struct segment *segment = pass->segment;
 
+	/* The last branches were pinned ones. */
+	if (!pass->bare && bpf_skb_adjust_room(skb, -SRH_BYTES, BPF_ADJ_ROOM_NET, 0))
+		return drop(FAILED);
 	if (!linear(skb, ETH_BYTES + IPV6_BYTES + IPV4_BYTES))
 		return drop(TRUNCATED);
 	struct iphdr *ip = (void *)(long)skb->data + ETH_BYTES + IPV6_BYTES;

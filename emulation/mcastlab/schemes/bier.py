@@ -74,7 +74,7 @@ class Bier:
         self._spec, self._network = lab.spec, lab.network
         options = lab.spec.scenario.schemes.bier
         self._bsl, self._sub_domain = options.bsl, options.sub_domain
-        self._loaded: dict[str, Loaded] = {}
+        self.loaded: dict[str, Loaded] = {}  # by host
         self._undo = contextlib.ExitStack()
         self._follower: RouteFollower | None = None
 
@@ -82,9 +82,11 @@ class Bier:
         """Programs on core and origin ports, and BIFTs that are what the kernels' routes say."""
         maps.check_bsl(self._bsl)
         compiled = bpf.compile("bier")
+        PINS.mkdir()
+        self._undo.callback(PINS.rmdir)
         tables, rows = {}, {}
         for router in self._spec.routers:
-            loaded = self._loaded[router.host] = bpf.load(compiled, PINS / router.host)
+            loaded = self.loaded[router.host] = bpf.load(compiled, PINS / router.host)
             self._undo.callback(bpf.unload, loaded)
             rows[router.host] = _rows(router)
             tables[router.host] = self._tables(router, loaded)
@@ -102,28 +104,28 @@ class Bier:
         """The BFERs first, then one write at the BFIR for each of the two groups."""
         for host, listed in self._sites(push).items():
             value = maps.sites_value(listed)
-            maps.write(self._loaded[host], "receivers", dict.fromkeys(_flows(push), value))
+            maps.write(self.loaded[host], "receivers", dict.fromkeys(_flows(push), value))
         value = maps.imposition_value(self._imposition(push))
-        bfir = self._loaded[push.origin.router]
+        bfir = self.loaded[push.origin.router]
         maps.write(bfir, "impositions", dict.fromkeys(_flows(push), value))
 
     def close(self, push: LabPush) -> None:
         """The BFIR first, so that nothing arrives where no site is known any more."""
-        _delete(self._loaded[push.origin.router], "impositions", push)
+        _delete(self.loaded[push.origin.router], "impositions", push)
         for host in self._sites(push):
-            _delete(self._loaded[host], "receivers", push)
+            _delete(self.loaded[host], "receivers", push)
 
     def drops(self) -> dict[str, int]:
         """By reason, all routers together."""
         total: Counter[str] = Counter()
-        for loaded in self._loaded.values():
+        for loaded in self.loaded.values():
             total.update(maps.read_drops(loaded))
         return dict(total)
 
     def stop(self) -> None:
         """End the agent, detach and unload everything. May be called after half a start."""
         self._undo.close()
-        self._loaded.clear()
+        self.loaded.clear()
         self._follower = None
 
     @property
@@ -149,7 +151,7 @@ class Bier:
         return (*checks, *self._site_checks(push))
 
     def _attach(self, host: str, port: str, program: str) -> None:
-        pinned = self._loaded[host].program(program)
+        pinned = self.loaded[host].program(program)
         bpf.attach(self._network, host, port, "ingress", pinned)
         self._undo.callback(bpf.detach, self._network, host, port, "ingress")
 
@@ -212,7 +214,7 @@ class Bier:
             for port in router.ports
         }
         bfers = {self._bits[each.loopback]: each for each in self._spec.routers if each.bfr_id}
-        target, lines = self._loaded[router.host].map("bifts"), []
+        target, lines = self.loaded[router.host].map("bifts"), []
         for si in self._sis:
             number = bift_id(self._bsl, self._sub_domain, si)
             title = f"BIFT 0x{number:05x}: sub-domain {self._sub_domain}, BSL {self._bsl}, SI {si}"
@@ -227,7 +229,7 @@ class Bier:
         return tuple(lines)
 
     def _found_impositions(self, host: str, push: LabPush) -> tuple[str, ...]:
-        target, lines = self._loaded[host].map("impositions"), []
+        target, lines = self.loaded[host].map("impositions"), []
         for group, flow in zip((push.group, push.announce), _flows(push), strict=True):
             value = target.lookup(flow)
             sets = () if value is None else maps.read_imposition(value).sets
@@ -242,7 +244,7 @@ class Bier:
             if not sites:
                 continue
             cloud = {self._network.ifindex(router.host, site.port): site.cloud for site in sites}
-            target, found = self._loaded[router.host].map("receivers"), []
+            target, found = self.loaded[router.host].map("receivers"), []
             for group, flow in zip((push.group, push.announce), _flows(push), strict=True):
                 ports = maps.read_sites(target.lookup(flow) or maps.sites_value(()))
                 found += [f"{group} to cloud:{cloud[port]}" for port in ports]

@@ -127,14 +127,15 @@ class PimSm:
         return f"{host}: no IGMP member of {min(lack)} on {port}" if lack else None
 
     def close(self, push: LabPush) -> None:
-        """Nobody is joined, and no router holds an mroute of the push."""
+        """Nobody is joined. With the last push that is open, no router holds an mroute any more;
+        before, those without receivers may live on (Keepalive Timer, 210 s)."""
         for held in self._joined.pop(push.transfer, ()):
             held.close()
         deadline_s = time.monotonic() + LEFT_BUDGET_S
         for site in self._lab.spec.receiving(push):
             until(partial(self._heard, site.router, site.port, push), deadline_s)
-        for router in self._lab.spec.routers:
-            until(partial(self._still, router.host, push), deadline_s)
+        if not self._joined:
+            until(self._still, deadline_s)
 
     def _heard(self, host: str, port: str, push: LabPush) -> str | None:
         still = self._members(host, port) & {push.group, push.announce}
@@ -144,16 +145,21 @@ class PimSm:
         heard = self._lab.frr.json(host, "show ip igmp groups json").get(port, {})
         return {row["group"] for row in heard.get("groups", ())}
 
-    def _still(self, host: str, push: LabPush) -> str | None:
-        """Prunes end an (S,G) where it has OIFs and nobody sent to it; for what pimd keeps for its
-        Keepalive Timer (210 s) it has `clear ip mroute`, which spares no other push."""
-        groups = {push.group, push.announce}
-        left = [row for row in kernel_mroutes(self._lab.network, host) if row.group in groups]
+    def _still(self) -> str | None:
+        """Prunes end an (S,G) that nobody has sent to; what pimd keeps for its Keepalive Timer
+        takes `clear ip mroute`, on all routers at once lest one joins another again."""
+        left = [
+            (router.name, row)
+            for router in self._lab.spec.routers
+            for row in kernel_mroutes(self._lab.network, router.host)
+        ]
         if not left:
             return None
-        if not self._joined and (self._asm or not any(row.oifs for row in left)):
-            self._lab.frr.vtysh(host, "clear ip mroute")
-        return f"{host}: still routes {left[0].group}"
+        if self._asm or not any(row.oifs for _, row in left):
+            for router in self._lab.spec.routers:
+                self._lab.frr.vtysh(router.host, "clear ip mroute")
+        name, row = left[0]
+        return f"{name} still routes {row.group}"
 
     def tables(self, push: LabPush) -> tuple[TableCheck, ...]:
         """One row for each router that has, or should have, an mroute of the push."""

@@ -54,7 +54,7 @@ class SrP2mpLab:
                 self._sites[root] = Site(
                     lab.network, lab.frr, lab.spec, router, number, pins, ifindex
                 )
-        except LabError:
+        except (LabError, OSError):
             self.stop()
             raise
 

@@ -50,7 +50,7 @@ class Round(msgspec.Struct, frozen=True):
     transfer: str
     cause: Cause
     heard_ns: int  # the request to open, or the message of ospfd that changed the set of links
-    started_ns: int  # later than heard where the controller was busy
+    started_ns: int  # later than heard where another push came first
     computed_ns: int
     programmed_ns: int | None  # the last router's acknowledgement
     switched_ns: int | None
