@@ -117,6 +117,11 @@ class RouteFollower:
             if not event.more:
                 return tuple(found)
 
+    def check(self) -> None:
+        """Raises `LabError` with its reason if the process has ended, and routes go unheeded."""
+        if self._worker is not None and select.select([self._worker], [], [], 0)[0]:
+            self._worker.receive()
+
     def stop(self) -> None:
         """End the process. May be called twice."""
         if self._worker is not None:

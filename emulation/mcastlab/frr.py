@@ -58,7 +58,7 @@ class Frr:
         self.daemons = tuple(name for name in START_ORDER if name in ALWAYS | daemons)
         self.with_v6 = "ospf6d" in daemons
         self._running: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
-        self.began_s = 0.0  # monotonic, of `start`
+        self._began_s = 0.0  # monotonic, of `start`
         self._flaps_before: dict[str, int] = {}
 
     def start(self) -> None:
@@ -66,8 +66,8 @@ class Frr:
 
         Raises `LabError` naming the router and daemon that does not.
         """
-        self.began_s = time.monotonic()
-        deadline_s = self.began_s + START_BUDGET_S
+        self._began_s = time.monotonic()
+        deadline_s = self._began_s + START_BUDGET_S
         LOGS.mkdir(parents=True, exist_ok=True)
         shutil.chown(LOGS, USER, USER)
         for router in self._spec.routers:
@@ -127,9 +127,9 @@ class Frr:
         loopback, access subnet and locator, adjacencies, PIM neighbours and BFD sessions are up,
         and the SPF throttle rests at the scenario's own values.
 
-        Raises `LabError` naming the router and what it lacks ``budget_s`` after `start`.
+        Raises `LabError` naming the router and what it still lacks after ``budget_s`` of waiting.
         """
-        deadline_s = self.began_s + budget_s
+        deadline_s = time.monotonic() + budget_s
         expected = expected_routes(self._spec, with_v6=self.with_v6)
         steps: list[Callable[[LabRouter], str | None]] = [
             self._no_session,
@@ -141,7 +141,7 @@ class Frr:
                 ask(host, daemon, *throttles(self.timers, daemon))
         self._until_everywhere([self._no_rest], deadline_s)
         self._flaps_before = self._bfd_downs()
-        return time.monotonic() - self.began_s
+        return time.monotonic() - self._began_s
 
     def _no_session(self, router: LabRouter) -> str | None:
         lack = missing_session(
@@ -162,9 +162,8 @@ class Frr:
                 until(partial(lacks, router), deadline_s, self._check_alive)
 
     def _no_rest(self, router: LabRouter) -> str | None:
-        hold_s = self._spec.scenario.timers.spf_hold_s
         for daemon in ("ospfd", "ospf6d"):
-            if daemon in self.daemons and not throttle_rests(router.host, daemon, hold_s):
+            if daemon in self.daemons and not throttle_rests(router.host, daemon):
                 return f"{router.host}: the SPF throttle of {daemon} does not come to rest"
         return None
 

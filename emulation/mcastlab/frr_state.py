@@ -122,13 +122,19 @@ def _ospf6_full(host: str) -> set[str]:
     return {row["interfaceName"] for row in rows if row["state"] == "Full"}
 
 
-def throttle_rests(host: str, daemon: str, hold_s: float) -> bool:
+def throttle_rests(host: str, daemon: str) -> bool:
     """Whether the last SPF lies so far back that the next event finds the throttle as configured
-    (FRR `ospf_spf_calculate_schedule`: an event within the hold time waits and doubles it)."""
+    (FRR `ospf_spf_calculate_schedule`: an event within the hold time waits and lengthens it)."""
     if daemon == "ospfd":
         row = ask_json(host, daemon, "show ip ospf json")
-        return "spfTimerDueInMsecs" not in row and row["spfLastExecutedMsecs"] > 1000 * hold_s
-    row = ask_json(host, daemon, "show ipv6 ospf6 json")
-    area = row["areas"]["0"]
-    since_s = area["spfLastExecutedSecs"] + area["spfLastExecutedMicroSecs"] / 1e6
-    return not row["spfTimerActive"] and since_s > hold_s
+        due, since_ms = "spfTimerDueInMsecs" in row, row["spfLastExecutedMsecs"]
+        hold_ms, most_ms = row["holdtimeMinMsecs"], row["holdtimeMaxMsecs"]
+        times = row["holdtimeMultplier"]
+    else:
+        row = ask_json(host, daemon, "show ipv6 ospf6 json")
+        area = row["areas"]["0"]
+        due = row["spfTimerActive"]
+        since_ms = area["spfLastExecutedSecs"] * 1e3 + area["spfLastExecutedMicroSecs"] / 1e3
+        hold_ms, most_ms = row["holdTimeMinMsecs"], row["holdTimeMaxMsecs"]
+        times = row["holdTimeMultiplier"]
+    return not due and bool(since_ms > min(hold_ms * times, most_ms))

@@ -32,6 +32,7 @@ from mcastplan.model.measurement import ArcBytes, Measured
 from mcastplan.model.measurement import Replica as ReplicaRow
 
 SETUP_BUDGET_S = 30.0
+CONVERGED_BUDGET_S = 30.0
 POLL_S = 0.02
 PROBED_POLL_S = 0.002
 TELL_S = 0.25
@@ -179,6 +180,8 @@ class _Run:
             raise failed
 
     def measure(self, push_s: float) -> tuple[tuple[str, ...], Measured]:
+        # A link that failed in the push before may still be on its way back.
+        self._lab.frr.wait_converged(CONVERGED_BUDGET_S)
         for replica in self._replicas:
             replica.start()
         for replica in self._replicas:

@@ -24,6 +24,7 @@ from mcastplan.lab.build import build
 from mcastplan.lab.spec import DATA_PORT, LabPush, LabSpec
 from mcastplan.model.measurement import TableCheck
 from mcastplan.scenario import load_scenario
+from mcastplan.schemes.bift import BierPacket, BiftRow, bitstring, forward_bits
 from mcastplan.wire.bier import BierHeader
 from tests.emulation.bier_node import OWN, Node, bier, ipv4, listen
 from tests.emulation.network_jobs import receiver, running, static_routes
@@ -115,6 +116,44 @@ def changing(packets: int) -> dict[str, Any]:
         for port, frames in node.heard().items()
     }
     return {"bits": seen, "drops": node.drops()}
+
+
+def as_planned(bsl: int, seed: int) -> dict[str, Any]:
+    """Random BitStrings through a random BIFT: what came out, and what the planner's own RFC 8279
+    section 6.5 makes of the same rows. BitStrings by port, in the order they left."""
+    chance, node = random.Random(seed), Node(3)
+    number = (bsl.bit_length() - 6) << 16
+    owner = {bit: chance.choice((0, 1, 2, 3, OWN)) for bit in range(1, bsl + 1)}
+    owner = {bit: row for bit, row in owner.items() if chance.random() < 0.9}
+    rows = {
+        bit: BiftRow(bit, bitstring(b for b, other in owner.items() if other == row), row)
+        for bit, row in owner.items()
+    }
+    for bit, row in owner.items():
+        if row == OWN:
+            rows[bit] = msgspec.structs.replace(rows[bit], arc=None)
+    node.bift(number, bsl, owner)
+    node.receive(1)
+    planned: dict[str, list[str]] = {}
+    dropped = 0
+    for _ in range(200):
+        bits = bitstring(chance.sample(range(1, bsl + 1), chance.randrange(1, 40)))
+        node.arrive(bier(number, number >> 16, bits.to_bytes(bsl // 8, "big")) + ipv4(b"x"))
+        hop = forward_bits(rows, BierPacket(0, bits, None, 0))
+        for arc, copy in hop.out:
+            assert isinstance(copy, BierPacket)
+            planned.setdefault(f"we{arc}", []).append(f"{copy.bits:x}")
+        if hop.delivered:
+            planned.setdefault("wc1", []).append("inner")
+        dropped += bool(hop.drops)
+    heard = {
+        port: [
+            f"{BierHeader.decode(frame[14:]).bits:x}" if port != "wc1" else "inner"
+            for frame in frames
+        ]
+        for port, frames in node.heard().items()
+    }
+    return {"planned": planned, "heard": heard, "dropped": dropped, "drops": node.drops()}
 
 
 class _Malformed:

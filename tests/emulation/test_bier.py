@@ -87,6 +87,14 @@ def test_every_bit_string_length(lab: None, bsl: int) -> None:
     assert out["drops"] == {}
 
 
+@pytest.mark.parametrize("bsl", [64, 256, 1024])
+def test_a_random_bift_forwards_as_the_planners(lab: None, bsl: int) -> None:
+    out = in_sandbox("bier_jobs:as_planned", bsl, bsl)
+    assert out["heard"] == out["planned"]
+    assert len(out["heard"]) == 5
+    assert out["drops"] == {"bit without a BIFT entry": out["dropped"]}
+
+
 @pytest.mark.parametrize(
     ("ttl", "bits", "ports", "drops"),
     [

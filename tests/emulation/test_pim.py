@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from mcastlab.schemes import Lab
+from mcastlab.schemes.pim_sm import PimSm
+from mcastplan.errors import InfeasibleError
+from mcastplan.lab.build import build
+from mcastplan.scenario import load_scenario
+from tests.emulation.frr_jobs import star
 from tests.emulation.sandboxed import in_sandbox
 
 SSM = {"mode": "ssm"}
@@ -45,3 +52,13 @@ def test_joins_follow_the_routes_there_and_back() -> None:
     out = in_sandbox("frr_jobs:rerouted")
     assert out["ways"] == [["B"]]
     assert out["got"] == [100, 100, 100, 100]
+
+
+def test_a_router_with_too_many_ports_is_refused_by_name() -> None:
+    spec = build(load_scenario(star(31)), schemes=["ingress-replication"])
+    nothing = cast(Any, None)  # neither network nor daemons are asked
+    with pytest.raises(InfeasibleError) as refused:
+        PimSm(Lab(spec, nothing, nothing, Path("/run")))
+    assert str(refused.value) == (
+        "pim-sm: hub has 32 interfaces, and Linux routes multicast over 31; leave out pim-sm"
+    )

@@ -116,7 +116,9 @@ class Bier:
             _delete(self.loaded[host], "receivers", push)
 
     def drops(self) -> dict[str, int]:
-        """By reason, all routers together."""
+        """By reason, all routers together. Raises `LabError` if the agent has ended."""
+        if self._follower is not None:
+            self._follower.check()
         total: Counter[str] = Counter()
         for loaded in self.loaded.values():
             total.update(maps.read_drops(loaded))
@@ -135,7 +137,11 @@ class Bier:
         return self._follower
 
     def tables(self, push: LabPush) -> tuple[TableCheck, ...]:
-        """Every router's BIFTs, the BFIR's BitStrings, and the sites of each PE, as in `plan`."""
+        """Every router's BIFTs, the BFIR's BitStrings, and the sites of each PE, as in `plan`.
+
+        Raises `LabError` if the agent has ended.
+        """
+        self.follower.check()
         context, installed = prepare(self._spec.scenario, self.name)
         checks = []
         for router in self._spec.routers:
