@@ -23,7 +23,7 @@ from mcastlab.schemes import Lab
 from mcastlab.schemes.sr_p2mp import SrP2mpLab
 from mcastlab.shards import sha256
 from mcastplan.lab.spec import LabPush, LabSpec
-from mcastplan.model.topology import Graph
+from mcastplan.model.topology import Graph, Link
 from mcastplan.study.compare import context_of
 from mcastplan.units import BITS_PER_BYTE
 
@@ -50,7 +50,7 @@ def main(job: Job, tell: Tell) -> None:
         timers |= _igp(lab)
         tell(Doing("calibrating: PIM, BIER and SR-P2MP set-up"))
         timers |= _pim(lab, push) | _bier(lab, push, job) | _sr(lab, push)
-    samples = 2 * len(spec.scenario.topology.links)
+    samples = len(_used(spec))
     tell(Constants(verify_bps, load_bps, timers, samples))
 
 
@@ -91,7 +91,7 @@ def _igp(lab: Lab) -> dict[str, float]:
     follower.start()
     try:
         with Faults(lab.network, spec) as faults:
-            for link in spec.scenario.topology.links:
+            for link in _used(spec):
                 for quiet, into in ((False, carrier), (True, silent)):
                     faults.prepare([link.id], quiet)
                     follower.changes()
@@ -121,6 +121,19 @@ def _igp(lab: Lab) -> dict[str, float]:
         "silent": median(min(event.first_s.values()) for event in silent) - flood - after,
         "adjacency": median(min(event.first_s.values()) for event in back) - flood - after,
     }
+
+
+def _used(spec: LabSpec) -> list[Link]:
+    """Links that carry the route between their own ends: without one of the others nothing
+    changes."""
+    routes, graph = context_of(spec.scenario).routes, spec.scenario.topology.graph
+    return [
+        link
+        for arc, link in zip(
+            range(0, len(graph.head), 2), spec.scenario.topology.links, strict=True
+        )
+        if routes.next_arc(graph.tail[arc], graph.head[arc]) == arc
+    ]
 
 
 def _event(spec: LabSpec, link: str, at_ns: int, follower: RouteFollower) -> _Event:

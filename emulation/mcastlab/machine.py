@@ -44,9 +44,7 @@ def _cpu() -> str:
 
 def _version(*argv: str, pattern: str) -> str:
     try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=10, check=False
-        )
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return UNKNOWN
     found = re.search(pattern, done.stdout)
