@@ -38,7 +38,9 @@ AT_LEAST = 1.0  # of the kernel's packets a second
 
 def measure(report: Report) -> None:
     report.section(f"Forwarding, 1,400-byte packets, median of {ROUNDS} rounds")
-    with Sandbox(f"{__name__}:inside", None, what="forwarding", path=(Path(__file__).parents[1],)) as sandbox:
+    with Sandbox(
+        f"{__name__}:inside", None, what="forwarding", path=(Path(__file__).parents[1],)
+    ) as sandbox:
         for _ in sandbox.events():
             pass
         found = sandbox.result

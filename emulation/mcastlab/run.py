@@ -236,8 +236,14 @@ class _Run:
         for counter in (*self._taps, self._source):
             counter.reset()
         # Last of all to go: while a replica's uftpd runs, the replica is a member of the group.
-        self._closers.insert(0, lambda: self._scheme.close(self._push))
+        self._closers.insert(0, self._close_scheme)
         return max(_set_up(self._scheme, self._push, self._probe).values())
+
+    def _close_scheme(self) -> None:
+        """Once the link that failed is back: a Prune to a neighbour that is not there is lost."""
+        if self._asked.fault is not None:
+            self._lab.frr.wait_converged(CONVERGED_BUDGET_S)
+        self._scheme.close(self._push)
 
     def _rate(self) -> tuple[float | None, float | None, tuple[str, ...]]:
         """(highest rate without loss, what UFTP shall send, arcs that drop at more)."""

@@ -178,6 +178,8 @@ class _Malformed:
                 self._mismatch,
                 self._empty,
                 self._proto,
+                self._old,
+                self._stranger,
             )
         )
         return make()
@@ -225,6 +227,18 @@ class _Malformed:
 
     def _empty(self) -> tuple[str, bytes, int]:
         return "empty BitString", self._good(bytes(8)), 0xAB37
+
+    def _old(self) -> tuple[str, bytes, int]:
+        """A router sends on no packet whose TTL it would make 0."""
+        ttl = self._random.choice((0, 1))
+        return "inner TTL expired", bier(ID_64, 1, self._own) + ipv4(b"x", ttl=ttl), 0xAB37
+
+    def _stranger(self) -> tuple[str, bytes, int]:
+        """Nobody here receives this source or this group."""
+        inner = self._random.choice(
+            (ipv4(b"x", group="232.1.0.2"), ipv4(b"x", source="198.18.1.3"))
+        )
+        return "no receiving site", bier(ID_64, 1, self._own) + inner, 0xAB37
 
     def _proto(self) -> tuple[str, bytes, int]:
         proto = self._random.choice((0, 1, 2, 3, 5, 6, 7, 63))

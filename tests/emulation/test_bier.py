@@ -190,7 +190,7 @@ def test_malformed_packets_are_counted_by_reason_and_harm_nothing(lab: None) -> 
     assert out["heard"] == {}
     assert out["counted"] == out["expected"]
     assert sum(out["counted"].values()) == 100_000
-    assert len(out["counted"]) == 11
+    assert len(out["counted"]) == 13
     assert out["after"] == {"we1": 1, "we2": 1, "wc1": 1}
 
 

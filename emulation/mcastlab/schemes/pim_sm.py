@@ -136,7 +136,8 @@ class PimSm:
         for site in self._lab.spec.receiving(push):
             self._forgotten(site, push)
         if not self._joined:
-            until(self._still, time.monotonic() + LEFT_BUDGET_S)
+            began_s = time.monotonic()
+            until(partial(self._still, began_s + LEAVE_S), began_s + LEFT_BUDGET_S)
 
     def _forgotten(self, site: LabSite, push: LabPush) -> None:
         """Two servers that leave at once: now and then pimd takes the answer of one to the query
@@ -156,9 +157,10 @@ class PimSm:
         heard = self._lab.frr.json(host, "show ip igmp groups json").get(port, {})
         return {row["group"] for row in heard.get("groups", ())}
 
-    def _still(self) -> str | None:
+    def _still(self, patience_s: float) -> str | None:
         """Prunes end an (S,G) that nobody has sent to; what pimd keeps for its Keepalive Timer
-        takes `clear ip mroute`, on all routers at once lest one joins another again."""
+        takes `clear ip mroute`, on all routers at once lest one joins another again. So does, from
+        ``patience_s`` on, what a lost Prune would leave for its holdtime."""
         left = [
             (router.name, row)
             for router in self._lab.spec.routers
@@ -166,7 +168,8 @@ class PimSm:
         ]
         if not left:
             return None
-        if self._asm or not any(row.oifs for _, row in left):
+        late = time.monotonic() > patience_s
+        if late or self._asm or not any(row.oifs for _, row in left):
             for router in self._lab.spec.routers:
                 self._lab.frr.vtysh(router.host, "clear ip mroute")
         name, row = left[0]
