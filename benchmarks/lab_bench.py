@@ -25,7 +25,7 @@ from typing import Protocol
 
 import msgspec
 
-from mcastlab import bpf
+from mcastlab import bpf, bpf_maps
 from mcastlab.errors import LabError
 from mcastplan.wire import ip
 
@@ -127,7 +127,7 @@ class Bench:
         for port in self.outputs:
             bpf.attach(self, "sink", port.name, "ingress", self._loaded.program("sink"))  # type: ignore[arg-type]
         self.run("ip", "link", "set", "dev", "in", "xdpdrv", "pinned", self._pin("pass"))
-        self._program = bpf.open_pin(self._loaded.program("generate"))
+        self._program = bpf_maps.open_pin(self._loaded.program("generate"))
         self._head, self._arrived = self._loaded.map("head"), self._loaded.map("arrived")
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
@@ -169,7 +169,7 @@ class Bench:
             batch_size=BATCH,
         )
         began = time.perf_counter()
-        result = bpf.call(_TEST_RUN, attr)
+        result = bpf_maps.call(_TEST_RUN, attr)
         if result < 0:
             raise LabError(f"the kernel runs no live frames: {os.strerror(-result)}")
         # Nearly always they are all there; the kernel may leave the rest to another thread.

@@ -182,7 +182,8 @@ def pull(
     client = _Client(address, received)
     for shard in manifest.shards:
         with (folder / shard.name).open("wb") as file:
-            yield client.fetch(shard, file.write)
+            pulled = client.fetch(shard, file.write)
+        yield pulled  # the file is closed: whoever reads it now finds all of it
     client.close()
 
 

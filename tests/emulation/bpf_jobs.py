@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mcastlab import bpf
+from mcastlab.bpf_maps import possible_cpus
 from mcastlab.errors import LabError
 from tests.emulation.bier_node import Namespaces
 
@@ -68,7 +69,7 @@ def maps() -> dict[str, Any]:
         "gone": gone,
         "array": numbers.array().hex(),
         "cpus": cpus,
-        "possible": bpf.possible_cpus(),
+        "possible": possible_cpus(),
         "sum": counts.sum_u64(1),
         "child": (table.lookup(b"\7\0\0\0") or b"").decode(),
     }

@@ -201,7 +201,7 @@ def test_figure_1_of_rfc_8279(lab: None) -> None:
           |     |
           E     F
     """
-    out = in_sandbox("bier_jobs:figure_1")
+    out = in_sandbox("bier_network_jobs:figure_1")
     assert out["bifts"] == {
         "A": ["1 0111 B", "2 0111 B", "3 0111 B", "4 1000 self"],
         "B": ["1 0011 C", "2 0011 C", "3 0100 E", "4 1000 A"],
@@ -218,7 +218,7 @@ def test_figure_1_of_rfc_8279(lab: None) -> None:
 
 
 def test_a_push_end_to_end(lab: None) -> None:
-    out = in_sandbox("bier_jobs:end_to_end")
+    out = in_sandbox("bier_network_jobs:end_to_end")
     assert out["before_open"] == [0]
     assert out["different"] == []
     assert out["heard"] == [["both", "both"]] * 3
@@ -231,7 +231,7 @@ def test_a_push_end_to_end(lab: None) -> None:
 def test_the_bift_follows_the_kernels_routes(lab: None) -> None:
     """Replaced, deleted, a worse one beside a better one, a dead port, a next-hop object gone: the
     kernel says nothing of the routes that the last two take away."""
-    out = in_sandbox("bier_jobs:following")
+    out = in_sandbox("bier_network_jobs:following")
     assert out["rows"] == {
         "at first": "B",
         "replaced": "C",
@@ -250,6 +250,6 @@ def test_the_bift_follows_the_kernels_routes(lab: None) -> None:
 
 def test_a_row_is_written_at_once(lab: None) -> None:
     """A bound far above what it takes: without the agent's own write it would be seconds."""
-    out = in_sandbox("bier_jobs:latency", 50)
+    out = in_sandbox("bier_network_jobs:latency", 50)
     assert out["written_s"] < 0.1
     assert out["pulled_s"] < 0.1

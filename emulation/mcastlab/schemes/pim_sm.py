@@ -27,6 +27,7 @@ from typing import ClassVar
 
 from mcastlab.errors import LabError
 from mcastlab.frr_config import access_ports
+from mcastlab.frr_vty import ask
 from mcastlab.frr_wait import until
 from mcastlab.schemes import Lab
 from mcastlab.schemes.mroutes import REGISTER, MrouteCheck, kernel_mroutes, pimd_mroutes
@@ -146,7 +147,7 @@ class PimSm:
         try:
             until(heard, time.monotonic() + LEAVE_S)
         except LabError:
-            self._lab.frr.vtysh(site.router, "clear ip igmp interfaces")
+            ask(site.router, "pimd", "clear ip igmp interfaces")
             until(heard, time.monotonic() + LEFT_BUDGET_S)
 
     def _heard(self, host: str, port: str, push: LabPush) -> str | None:
