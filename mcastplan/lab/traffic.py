@@ -62,9 +62,18 @@ def arc_bytes(
         _acknowledgements(load, calm)
     if probe:
         pulls = sum(each.flow.count for each in calm.planned.loads)
-        for each in calm.planned.loads:
+        for place, each in enumerate(calm.planned.loads):
             streams = each.flow.count if pulls <= PROBE_STREAMS else 1
-            _probe(load, calm, each, streams * PROBE_PPS * seconds)
+            pps = streams * PROBE_PPS
+            if hit is None:
+                _probe(load, calm, each.copies, each.weights, pps * seconds)
+                continue
+            for flight in hit.episode.transfers[calm.place].courses[place]:
+                lasts_s = min(flight.until_s, seconds) - max(flight.from_s, 0.0)
+                if lasts_s > 0:
+                    weights = _weights(calm, each, flight)
+                    copies = {arc: _copies(calm, weight) for arc, weight in weights.items()}
+                    _probe(load, calm, copies, weights, pps * lasts_s)
     space = calm.context.space
     for arc in range(space.core):
         load.add(arc, control.packets * seconds, control.wire_bytes * seconds)
@@ -100,11 +109,17 @@ def _acknowledgements(load: Load, calm: Calm) -> None:
                 load.add(arc, acks, acks * ACK_BYTES)
 
 
-def _probe(load: Load, calm: Calm, each: FlowLoad, packets: float) -> None:
-    """Every packet as often as one of the data; of one that goes the way before a failure."""
+def _probe(
+    load: Load,
+    calm: Calm,
+    copies_on: Mapping[Arc, float],
+    weights: Mapping[Arc, float],
+    packets: float,
+) -> None:
+    """Every packet as often as one of the data."""
     payload, inner = _payload(calm), calm.plan.inner_bytes
-    for arc, copies in each.copies.items():
-        header = each.weights[arc] * payload - copies * (payload + inner + FRAME_BYTES)
+    for arc, copies in copies_on.items():
+        header = weights[arc] * payload - copies * (payload + inner + FRAME_BYTES)
         load.add(arc, packets * copies, packets * (copies * probe_bytes() + header))
 
 
@@ -193,7 +208,11 @@ def _weights(calm: Calm, each: FlowLoad, flight: Flight) -> dict[Arc, float]:
 def _flown(load: Load, calm: Calm, each: FlowLoad, flight: Flight, size: float) -> None:
     if not size:
         return
-    payload, inner = _payload(calm), calm.plan.inner_bytes
     for arc, weight in _weights(calm, each, flight).items():
-        copies = max(1.0, weight * payload // (payload + inner + FRAME_BYTES))
-        load.add(arc, copies * size / payload, size * weight)
+        load.add(arc, _copies(calm, weight) * size / _payload(calm), size * weight)
+
+
+def _copies(calm: Calm, weight: float) -> float:
+    """How many copies of a packet this many wire bytes for one of payload are."""
+    payload, inner = _payload(calm), calm.plan.inner_bytes
+    return max(1.0, weight * payload // (payload + inner + FRAME_BYTES))
