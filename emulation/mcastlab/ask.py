@@ -227,7 +227,7 @@ def _measurement(
             worst_link_error=up.worst_link_error,
             netem=spec.netem,
         ),
-        assumptions=(*spec.scenario.assumptions, *spec.notes),
+        assumptions=spec.scenario.assumptions,
         runs=tuple(runs),
         interrupted=interrupted,
     )

@@ -314,11 +314,15 @@ class _Run:
         def at(seconds: float) -> int:
             return begin_ns + round((seconds - setup_s) * NANO)
 
+        named = " and ".join(fault.links)
+
         def down() -> None:
             self._faults.down(fault.links, fault.silent)
+            self._say(f"pushing; {named} {'drops everything' if fault.silent else 'is down'}")
 
         def up() -> None:
             self._faults.up(fault.links)
+            self._say(f"pushing; {named} carries again")
 
         events: list[tuple[int, Callable[[], None]]] = [(at(fault.at_s), down)]
         if fault.up_at_s is not None:

@@ -66,8 +66,10 @@ class _Screen:
                 f"network up and converged after {show_time(event.built_s + event.converged_s)}"
             )
         elif kind == "Ran":
-            ready_s = event.measured.ready_s
+            ready_s, outage_s = event.measured.ready_s, event.measured.worst_outage_s
             end = f"ready after {show_time(ready_s)}" if ready_s is not None else "not all ready"
+            if outage_s:
+                end = f"packets back after {show_time(outage_s)}, {end}"
             why = f"  (does not count: {'; '.join(event.invalid)})" if event.invalid else ""
             self._done.append(f"{event.push.scheme} {event.push.transfer}: {end}{why}")
             self._progress = None
