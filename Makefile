@@ -9,17 +9,18 @@ INPUTS := pyproject.toml constraints.txt
 IN_RANGE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench docs vendor system hooks clean
+.PHONY: help demo test check fix bench bench-lab docs vendor system hooks clean
 
 help:
-	@$(info make demo    plan the built-in push of one model to 62 GPU clouds; needs Python 3.11 to 3.13)\
-	$(info make test    run every test (ARGS="tests/unit -k spf" for some))\
-	$(info make check   lint, formatting, types, import layers)\
-	$(info make fix     repair what the linter and the formatter can repair)\
-	$(info make bench   run the benchmarks)\
-	$(info make docs    build the documentation into site/)\
-	$(info make vendor  fetch the report's foreign files again and check them; needs npm)\
-	$(info make system  install the programs that tests use: Debian, as root; part of make test)\
+	@$(info make demo       plan the built-in push of one model to 62 GPU clouds; needs Python 3.11 to 3.13)\
+	$(info make test       run every test (ARGS="tests/unit -k spf" for some))\
+	$(info make check      lint, formatting, types, import layers)\
+	$(info make fix        repair what the linter and the formatter can repair)\
+	$(info make bench      run the benchmarks)\
+	$(info make bench-lab  measure the lab beside the plan; Debian, as root, 30 minutes (ARGS=start for a part))\
+	$(info make docs       build the documentation into site/)\
+	$(info make vendor     fetch the report's foreign files again and check them; needs npm)\
+	$(info make system     install the programs that tests use: Debian, as root; part of make test)\
 	$(info )\
 	$(info PYTHON=python3.12 picks the interpreter, VENV=folder the virtual environment)\
 	:
@@ -42,6 +43,9 @@ fix: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-lab: $(VENV)/.dev system
+	$(BIN)/python -m benchmarks $(or $(ARGS),lab)
 
 docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --strict --quiet

@@ -1,6 +1,8 @@
 """``python -m benchmarks [PART ...]``: print each budget, what was measured, and PASS or MISS.
 
-A miss does not fail the run: machines differ, and a person reads the ratios.
+A miss does not fail the run: machines differ, and a person reads the ratios. Parts of the lab need
+root and run only if named; ``lab`` is all of them, ``outage`` is ``outage-diamond`` and
+``outage-abilene``.
 """
 
 from __future__ import annotations
@@ -8,29 +10,67 @@ from __future__ import annotations
 import argparse
 import importlib
 import platform
+import sys
 
 from benchmarks.budget import Report
 
 # Whole processes first, while nothing large is loaded beside them.
 PARTS = ("startup", "whole", "files", "trees", "loads", "bier", "curve", "sweep")
 
+LAB_PARTS = (
+    *("start", "forwarding"),
+    *("fidelity-diamond", "fidelity-abilene", "outage-diamond", "outage-abilene"),
+)
+GROUPS = {
+    "lab": LAB_PARTS,
+    **{
+        kind: tuple(part for part in LAB_PARTS if part.startswith(kind))
+        for kind in ("fidelity", "outage")
+    },
+}
 
-def main() -> None:
+
+def main() -> int:
+    """130 after Ctrl-C, else 0."""
+    names = (*PARTS, *GROUPS, *LAB_PARTS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("part", nargs="*", choices=[*PARTS, []], help=", ".join(PARTS))
-    chosen = parser.parse_args().part or PARTS
+    parser.add_argument("part", nargs="*", choices=[*names, []], help=", ".join(names))
+    parser.add_argument(
+        "--repeat", type=_count, default=5, help="the lab's runs in a median (default: %(default)s)"
+    )
+    given = parser.parse_args()
+    chosen = {one for name in given.part or PARTS for one in GROUPS.get(name, (name,))}
     report = Report()
-    print(f"Python {platform.python_version()}, {platform.machine()}")
-    for part in PARTS:
+    print(f"Python {platform.python_version()}, {platform.machine()}", flush=True)
+    code = 0
+    for part in (*PARTS, *LAB_PARTS):
         if part in chosen:
             try:
-                importlib.import_module(f"benchmarks.{part}").measure(report)
+                _measure(report, part, given.repeat)
+            except KeyboardInterrupt:
+                code = 130
+                break
             except Exception as error:  # one broken part must not hide the others
                 report.failed(part, f"{type(error).__name__}: {error}")
     print(f"\n{report.lines - len(report.missed)} of {report.lines} budgets met")
     for what in report.missed:
         print(f"  missed: {what}")
+    return code
+
+
+def _measure(report: Report, part: str, repeat: int) -> None:
+    if part in LAB_PARTS:
+        importlib.import_module("benchmarks.lab").measure(report, part, repeat)
+    else:
+        importlib.import_module(f"benchmarks.{part}").measure(report)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -52,7 +52,9 @@ HERE, FIRST_THERE = 1, 16  # numbers of the router and of the first router behin
 
 def measure(report: Report) -> None:
     report.section(f"SRv6 replication, 1,400-byte packets, median of {ROUNDS} rounds")
-    with Sandbox(f"{__name__}:inside", None, what="replication", path=(Path.cwd(),)) as sandbox:
+    with Sandbox(
+        f"{__name__}:inside", None, what="replication", path=(Path(__file__).parents[1],)
+    ) as sandbox:
         for _ in sandbox.events():
             pass
         found = sandbox.result

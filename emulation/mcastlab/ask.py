@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from mcastlab import calibrate, doctor, job
+from mcastlab import calibrate, doctor, job, shaping
 from mcastlab.machine import machine
 from mcastlab.sandbox import run_job
 from mcastplan.converge.failures import failure_rows
-from mcastplan.errors import EnvironmentLacksError, UsageError
+from mcastplan.errors import EnvironmentLacksError, ScenarioError, UnitError, UsageError
 from mcastplan.evaluate.wire import payload_bytes
 from mcastplan.lab.build import build
 from mcastplan.lab.calm import run_calm
@@ -24,12 +25,13 @@ from mcastplan.model.scenario import Scenario
 from mcastplan.model.timeline import FailureRow
 from mcastplan.scenario.failing import failures_of
 from mcastplan.schemes import SCHEMES
-from mcastplan.units import parse_time
+from mcastplan.units import parse_time, show_size
 
 SCHEMA = "mcastplan.measurement/1"
 DEFAULT_SHARE = 40.0  # of the predicted transfer, where --fail names no instant
 # A push may take this many times its prediction, and this much more, before it is ended.
 PATIENCE, PATIENCE_S = 3.0, 30.0
+MEMORY_SHARE = 0.5  # of the machine's, for files; daemons and page caches take the rest
 
 Watch = Callable[[job.Event], None]
 
@@ -62,20 +64,15 @@ def measure(scenario: Scenario, asked: Asked, watch: Watch) -> Measurement:
     Raises `EnvironmentLacksError` where the machine lacks something, `UsageError` for what the lab
     cannot run.
     """
+    # What was asked comes first: its faults show on any machine, and at once.
     schemes = _schemes(scenario, asked.schemes)
-    instants = [_instant(text) for text in asked.links]
-    if (asked.up or asked.silent) and not asked.links:
-        raise UsageError("nothing fails; name a link with --fail")
+    spec = _built(scenario, asked, schemes, netem=False)
+    instants = _instants(scenario, asked)
     examined = doctor.examine()
     if not examined.fit:
         raise EnvironmentLacksError(doctor.refusal(examined))
-    spec = build(
-        scenario,
-        rate_scale=asked.rate_scale,
-        seconds=asked.seconds,
-        netem=examined.netem,
-        schemes=schemes,
-    )
+    if examined.netem:
+        spec = _built(scenario, asked, schemes, netem=True)
     constants = calibrate.calibrated(watch, anew=asked.calibrate)
     plans = [
         _plan(spec, push, scheme, constants, asked, instants)
@@ -123,6 +120,35 @@ def _schemes(scenario: Scenario, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in known if name in wanted)
 
 
+def _built(scenario: Scenario, asked: Asked, schemes: tuple[str, ...], *, netem: bool) -> LabSpec:
+    """Raises `UsageError` naming the option or the part of the scenario."""
+    if not 0 < asked.rate_scale <= 1:
+        raise UsageError(f"--rate-scale {asked.rate_scale:g}: write more than 0 and at most 1")
+    if not 0 < asked.seconds < math.inf:
+        raise UsageError(f"--seconds {asked.seconds:g}: write a time of more than 0")
+    spec = build(
+        scenario,
+        rate_scale=asked.rate_scale,
+        seconds=asked.seconds,
+        netem=netem,
+        schemes=schemes,
+    )
+    for port in shaping.shaped_ports(spec):
+        shaping.check(port, spec.mtu)
+    # The model and what each replica receives are files in memory.
+    needed = max(
+        push.size_bytes * (1 + sum(len(site.replicas) for site in spec.receiving(push)))
+        for push in spec.pushes
+    )
+    memory = machine().memory_bytes
+    if needed > MEMORY_SHARE * memory:
+        raise UsageError(
+            f"--seconds {asked.seconds:g}: the model and its copies would take {show_size(needed)}"
+            f" of the {show_size(memory)} of memory here; write fewer seconds"
+        )
+    return spec
+
+
 class _Instant(msgspec.Struct, frozen=True):
     """``A,B@5s`` or ``A,B@40%``: one of the two is set."""
 
@@ -131,12 +157,25 @@ class _Instant(msgspec.Struct, frozen=True):
     share: float | None
 
 
+def _instants(scenario: Scenario, asked: Asked) -> tuple[_Instant, ...]:
+    """When which link fails. Raises `UsageError` or `ScenarioError`."""
+    found = tuple(map(_instant, asked.links))
+    if not found:
+        if asked.up is not None or asked.silent:
+            raise UsageError("nothing fails; name a link with --fail")
+        return ()
+    if len({(each.at_s, each.share) for each in found}) > 1:
+        raise UsageError("--fail: all links fail at one instant; give each the same, or none")
+    _failure(scenario, found, found[0].at_s or 0.0, asked)  # shares are known later
+    return found
+
+
 def _instant(text: str) -> _Instant:
     link, _, when = text.rpartition("@") if "@" in text else (text, "", f"{DEFAULT_SHARE:g}%")
     if not link:
         raise UsageError(f"--fail {text}: no link; write A,B@5s, A,B@40% or a link's id")
     if not when.endswith("%"):
-        return _Instant(link, parse_time(when), None)
+        return _Instant(link, _time(when, f"--fail {text}"), None)
     try:
         share = float(when[:-1])
     except ValueError:
@@ -146,28 +185,33 @@ def _instant(text: str) -> _Instant:
     return _Instant(link, None, share / 100)
 
 
+def _time(text: str, what: str) -> float:
+    try:
+        return parse_time(text)
+    except UnitError as error:
+        raise UsageError(f"{what}: {error}") from None
+
+
 def _plan(
     spec: LabSpec,
     push: LabPush,
     scheme: str,
     constants: Calibration,
     asked: Asked,
-    instants: list[_Instant],
+    instants: tuple[_Instant, ...],
 ) -> _Plan:
     """Shares of the transfer are of the predicted one, so that the plan knows the instant too."""
     calm = predict(spec, push, scheme, constants)
     payload = payload_bytes(spec.mtu, run_calm(spec.scenario, push.transfer, scheme).plan)
     if not instants:
         return _Plan(job.Push(scheme, push.transfer, payload, None, asked.repeat), None, calm)
-    if len({(each.at_s, each.share) for each in instants}) > 1:
-        raise UsageError("--fail: all links fail at one instant; give each the same, or none")
     first = instants[0]
     if first.at_s is not None:
         at_s = first.at_s
     else:
         assert first.share is not None
         at_s = (calm.setup_s or 0.0) + first.share * (calm.transfer_s or 0.0)
-    failure = _failure(spec.scenario, [each.link for each in instants], at_s, asked)
+    failure = _failure(spec.scenario, instants, at_s, asked)
     fault = job.Fault(failure.links, failure.at_s, failure.up_at_s, asked.silent)
     return _Plan(
         job.Push(scheme, push.transfer, payload, fault, asked.repeat),
@@ -176,9 +220,14 @@ def _plan(
     )
 
 
-def _failure(scenario: Scenario, links: list[str], at_s: float, asked: Asked) -> Failure:
-    [failure] = failures_of(scenario, links, silent=asked.silent)
-    up_at_s = None if asked.up is None else parse_time(asked.up)
+def _failure(
+    scenario: Scenario, instants: tuple[_Instant, ...], at_s: float, asked: Asked
+) -> Failure:
+    try:
+        [failure] = failures_of(scenario, [each.link for each in instants], silent=asked.silent)
+    except ScenarioError as error:
+        raise ScenarioError(error.what, "--fail") from None
+    up_at_s = None if asked.up is None else _time(asked.up, f"--up {asked.up}")
     if up_at_s is not None and up_at_s <= at_s:
         raise UsageError(f"--up {asked.up}: the link fails only {at_s:.3g} s after the start")
     return msgspec.structs.replace(failure, at_s=at_s, up_at_s=up_at_s)

@@ -17,8 +17,9 @@ from mcastlab.experiment import Tell, active, model, standing
 from mcastlab.faults import Faults
 from mcastlab.follow import RouteChange, RouteFollower
 from mcastlab.job import Constants, Doing, Job
+from mcastlab.reach import setups
 from mcastlab.receiver import read_tensors
-from mcastlab.run import announced, setups
+from mcastlab.run import announced
 from mcastlab.schemes import Lab
 from mcastlab.schemes.sr_p2mp import SrP2mpLab
 from mcastlab.shards import sha256

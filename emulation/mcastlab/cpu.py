@@ -17,14 +17,20 @@ class Cpu:
         self._at_s, self._was = time.monotonic(), _ticks()
 
     def look(self) -> None:
-        now_s = time.monotonic()
-        if now_s - self._at_s < WINDOW_S:
-            return
+        if time.monotonic() - self._at_s >= WINDOW_S:
+            self._note()
+
+    def end(self) -> None:
+        """What was shorter than one window counts as a whole."""
+        if self.busiest == 0.0:
+            self._note()
+
+    def _note(self) -> None:
         now = _ticks()
         total, idle = now[0] - self._was[0], now[1] - self._was[1]
         if total:
             self.busiest = max(self.busiest, 1 - idle / total)
-        self._at_s, self._was = now_s, now
+        self._at_s, self._was = time.monotonic(), now
 
 
 def _ticks() -> tuple[int, int]:

@@ -64,12 +64,13 @@ class Probe:
         """Replicas (hosts) that a stream goes to."""
         return frozenset(tap.replica.host for tap in self._probed.values())
 
-    def start(self) -> None:
-        """Begin to send. Taps must have been reset since the last probe."""
+    def start(self, *, announce: bool = False) -> None:
+        """Begin to send, with ``announce`` to the push's other group too. Taps must have been
+        reset since the last probe, if it is to tell of outages."""
         if self._unicast:
             addresses = tuple(sorted({tap.replica.address for tap in self._probed.values()}))
         else:
-            addresses = (self._push.group,)
+            addresses = (self._push.group, *((self._push.announce,) if announce else ()))
         size, gap_ns = UDP_BYTES + LABEL.size, INTERVAL_S * 1e9
         self._sender.send(Send(addresses, PROBE_PORT, 0, size, PROBES, gap_ns))
 

@@ -67,7 +67,7 @@ class Replica:
         self.worker: Worker[Event] | None = None
         self._received = mmap.mmap(-1, mmap.PAGESIZE)  # bytes of a pull, counted by the worker
         self.request_ns: int | None = None
-        self.first_byte_ns: int | None = None
+        self._first_byte_ns: int | None = None
         self.arrived: dict[str, int] = {}
         self.verified: dict[str, int] = {}
         self.loaded: dict[str, int] = {}
@@ -112,7 +112,7 @@ class Replica:
             case Requested(at_ns):
                 self.request_ns = at_ns
             case Arrived(shard, first_ns, last_ns):
-                self.first_byte_ns = self.first_byte_ns or first_ns
+                self._first_byte_ns = self._first_byte_ns or first_ns
                 self.arrived[shard] = last_ns
             case Verified(shard, at_ns):
                 self.verified[shard] = at_ns
@@ -127,6 +127,13 @@ class Replica:
         """The sender gave it up: what is not here will not come."""
         if len(self.arrived) < len(self._manifest.shards):
             self.gave_up = self.gave_up or GaveUp(time.monotonic_ns(), why)
+
+    @property
+    def first_byte_ns(self) -> int | None:
+        """Of UFTP also where no shard is complete."""
+        if self._first_byte_ns is None and self._transport == "uftp":
+            return self._tap.data().first_ns
+        return self._first_byte_ns
 
     @property
     def last_byte_ns(self) -> int | None:

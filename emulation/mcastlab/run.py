@@ -9,11 +9,12 @@ the model at once, and times go on from the end of the set-up.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from mcastlab import counters, trains
+from mcastlab import counters, reach, trains
 from mcastlab.cpu import Cpu
 from mcastlab.errors import LabError
 from mcastlab.faults import Faults
@@ -27,16 +28,15 @@ from mcastlab.shards import Manifest
 from mcastlab.tap import Source, Tap
 from mcastlab.uftp import Session
 from mcastplan.converge.transport import UFTP_RATE_SHARE
+from mcastplan.lab.control import watched_s
 from mcastplan.lab.spec import LabPush
 from mcastplan.model.measurement import ArcBytes, Measured
 from mcastplan.model.measurement import Replica as ReplicaRow
 
-SETUP_BUDGET_S = 30.0
 CONVERGED_BUDGET_S = 30.0
+ANNOUNCED_BUDGET_S = 30.0
 POLL_S = 0.02
-PROBED_POLL_S = 0.002
 TELL_S = 0.25
-AFTER_FAULT_S = 3.0  # what a failure or repair does is watched for this long
 BUSY = 0.8  # share of all cores above which a run does not count
 OVERLOAD = 1.15  # times the highest rate without loss: where does it drop?
 NANO = 1e9
@@ -62,63 +62,35 @@ def one_run(
     tell: Tell,
 ) -> tuple[tuple[str, ...], Measured]:
     """Why it does not count (nothing if it does), and what was measured."""
-    run = _Run(lab, scheme, push, folder, manifest, asked, tell)
-    try:
+    with _running(_Run(lab, scheme, push, folder, manifest, asked, tell)) as run:
         return run.measure(push_s)
-    finally:
-        run.close()
 
 
 def announced(
     lab: Lab, scheme: LabScheme, push: LabPush, folder: Path, manifest: Manifest, asked: Asked
 ) -> float:
-    """Seconds from the request to the first byte at a replica, with the push's state in place."""
-    run = _Run(lab, scheme, push, folder, manifest, asked, lambda event: None)
-    try:
-        run.measure(SETUP_BUDGET_S)
-        return run.announced_s
-    finally:
-        run.close()
+    """Seconds from the request to the first byte at a replica, with the push's state in place.
 
-
-def setups(lab: Lab, scheme: LabScheme, push: LabPush) -> dict[str, float]:
-    """The push's state made and taken away once: when a probe first reached each replica (host),
-    in seconds after it was asked for. Raises `LabError` where none does."""
-    replicas = [each for site in lab.spec.receiving(push) for each in site.replicas]
-    taps = [Tap(lab.network, each) for each in replicas]
-    probe = Probe(lab.network, push, taps, scheme.name == "unicast")
-    try:
-        return _set_up(scheme, push, probe)
-    finally:
-        scheme.close(push)
-        probe.close()
-        for tap in taps:
-            tap.close()
-
-
-def _set_up(scheme: LabScheme, push: LabPush, probe: Probe) -> dict[str, float]:
-    probe.start()
-    asked_ns = time.monotonic_ns()
-    scheme.open(push)
-    reached = _wait_probed(scheme, push, probe)
-    probe.stop()
-    return {host: max(0.0, (at_ns - asked_ns) / NANO) for host, at_ns in reached.items()}
-
-
-def _wait_probed(scheme: LabScheme, push: LabPush, probe: Probe) -> dict[str, int]:
-    """When a probe first reached each replica that one goes to [ns]. Raises `LabError`."""
-    end_s = time.monotonic() + SETUP_BUDGET_S
-    while True:
-        reached = probe.reached()
-        missing = sorted(probe.hosts - reached.keys())
-        if not missing:
-            return reached
-        if time.monotonic() > end_s:
+    Raises `LabError` where none comes."""
+    with _running(_Run(lab, scheme, push, folder, manifest, asked, lambda event: None)) as run:
+        run.measure(ANNOUNCED_BUDGET_S)
+        if run.announced_s is None:
             raise LabError(
-                f"{scheme.name} {push.transfer}: no probe reaches {', '.join(missing)} within"
-                f" {SETUP_BUDGET_S:g} s"
+                f"{scheme.name} {push.transfer}: no byte of it came within {ANNOUNCED_BUDGET_S:g} s"
             )
-        time.sleep(PROBED_POLL_S)
+        return run.announced_s
+
+
+@contextmanager
+def _running(run: _Run) -> Iterator[_Run]:
+    """Closes it; what went wrong before that is what is told."""
+    try:
+        yield run
+    except BaseException:
+        with suppress(LabError):
+            run.close()
+        raise
+    run.close()
 
 
 class _Run:
@@ -137,9 +109,16 @@ class _Run:
         self._lab, self._scheme, self._push, self._asked = lab, scheme, push, asked
         self._folder, self._manifest, self._tell = folder, manifest, tell
         self._unicast = scheme.name == "unicast"
-        replicas = [each for site in lab.spec.receiving(push) for each in site.replicas]
-        network = lab.network
         self._closers: list[Callable[[], None]] = []
+        self._session: Session | None = None
+        self._server: Server | None = None
+        self._told_s = 0.0
+        self.announced_s: float | None = None  # from the request to the first byte
+
+    def _make(self) -> None:
+        """The parts, and each replica ready to be told to begin."""
+        lab, network, push = self._lab, self._lab.network, self._push
+        replicas = [each for site in lab.spec.receiving(push) for each in site.replicas]
         self._taps = [self._kept(Tap(network, each)) for each in replicas]
         self._source = self._kept(Source(network, push.origin))
         # Forked before anything is big: every worker is a copy of this process.
@@ -150,7 +129,7 @@ class _Run:
                     network,
                     push,
                     each,
-                    manifest,
+                    self._manifest,
                     lab.run_dir / "received" / each.host,
                     transport="http" if self._unicast else "uftp",
                     tap=tap,
@@ -159,10 +138,10 @@ class _Run:
             for each, tap in zip(replicas, self._taps, strict=True)
         ]
         self._faults = self._kept(Faults(network, lab.spec))
-        self._session: Session | None = None
-        self._server: Server | None = None
-        self._told_s = 0.0
-        self.announced_s = 0.0  # from the request to the first byte
+        for replica in self._replicas:
+            replica.start()
+        for replica in self._replicas:
+            replica.wait_prepared()
 
     def _kept(self, part: P) -> P:
         self._closers.append(part.close)
@@ -182,10 +161,7 @@ class _Run:
     def measure(self, push_s: float) -> tuple[tuple[str, ...], Measured]:
         # A link that failed in the push before may still be on its way back.
         self._lab.frr.wait_converged(CONVERGED_BUDGET_S)
-        for replica in self._replicas:
-            replica.start()
-        for replica in self._replicas:
-            replica.wait_prepared()
+        self._make()
         setup_s = self._set_up()
         probe_bps, sent_bps, binding = self._rate()
         # Whatever the scheme's state needed for its data is there by now: what it says is checked.
@@ -195,23 +171,26 @@ class _Run:
         if self._asked.fault is not None:
             self._faults.prepare(self._asked.fault.links, self._asked.fault.silent)
             self._probe.start()
-            _wait_probed(self._scheme, self._push, self._probe)
-        cpu, flaps = Cpu(), self._flaps()
+            reach.wait_probed(self._scheme, self._push, self._probe)
+        cpu, flaps, drops = Cpu(), self._flaps(), self._scheme.drops()
         before = counters.read(self._lab.network)
         begin_ns = self._begin(sent_bps)
-        over_s = self._follow(cpu, begin_ns, setup_s, push_s)
+        self._follow(cpu, begin_ns, setup_s, push_s)
+        cpu.end()
         after = counters.read(self._lab.network)
         outages = self._probe.stop() if self._asked.fault is not None else {}
         flaps = self._flaps() - flaps
+        # PIM's counts are of the entries that there are now.
+        drops = {why: max(0, n - drops.get(why, 0)) for why, n in self._scheme.drops().items()}
         rows = tuple(self._row(each, begin_ns, setup_s, outages) for each in self._replicas)
         first_ns = [each.first_byte_ns for each in self._replicas if each.first_byte_ns]
         last_ns = [each.last_byte_ns for each in self._replicas]
         ready_s = [row.ready_s for row in rows if row.ready_s is not None]
         whole = len(ready_s) == len(rows)
-        self.announced_s = (min(first_ns) - begin_ns) / NANO if first_ns else over_s
-        longest = [row.outage_s for row in rows if row.outage_s is not None]
+        if first_ns:
+            self.announced_s = (min(first_ns) - begin_ns) / NANO
         measured = Measured(
-            setup_s=setup_s + self.announced_s,
+            setup_s=setup_s + (self.announced_s or 0.0),
             probe_bps=probe_bps,
             sent_bps=sent_bps,
             binding=binding,
@@ -219,14 +198,14 @@ class _Run:
             if all(last_ns) and first_ns
             else None,
             ready_s=max(ready_s) if whole else None,
-            worst_outage_s=max(longest, default=None),
+            worst_outage_s=_worst_outage_s(rows),
             repaired_bytes=float(self._repaired()),
             cpu=cpu.busiest,
             bfd_flaps=flaps,
             replicas=rows,
             links=counters.arcs(self._lab.spec, before, after),
             tables=tables,
-            drops=self._scheme.drops(),
+            drops=drops,
         )
         return self._invalid(cpu, flaps), measured
 
@@ -237,7 +216,9 @@ class _Run:
             counter.reset()
         # Last of all to go: while a replica's uftpd runs, the replica is a member of the group.
         self._closers.insert(0, self._close_scheme)
-        return max(_set_up(self._scheme, self._push, self._probe).values())
+        setup_s = max(reach.set_up(self._scheme, self._push, self._probe).values())
+        reach.settle(self._lab, self._scheme, self._push, self._probe)
+        return setup_s
 
     def _close_scheme(self) -> None:
         """Once the link that failed is back: a Prune to a neighbour that is not there is lost."""
@@ -281,19 +262,22 @@ class _Run:
             self._session.start()
         return begin_ns
 
-    def _follow(self, cpu: Cpu, begin_ns: int, setup_s: float, push_s: float) -> float:
-        """Until every replica is ready or lost and every failure has been watched; seconds from
-        the request."""
+    def _follow(self, cpu: Cpu, begin_ns: int, setup_s: float, push_s: float) -> None:
+        """Until every replica is ready or lost and every failure has been watched."""
         events = self._schedule(begin_ns, setup_s)
-        watched_ns = max((at_ns for at_ns, _ in events), default=begin_ns)
-        if self._asked.fault is not None:
-            watched_ns += round(AFTER_FAULT_S * NANO)
+        watched_ns, fault = begin_ns, self._asked.fault
+        if fault is not None:
+            over_s = watched_s(
+                self._lab.spec.scenario.timers, fault.at_s, fault.up_at_s, silent=fault.silent
+            )
+            watched_ns += round((over_s - setup_s) * NANO)
         while True:
             now_ns = time.monotonic_ns()
             if events and events[0][0] <= now_ns:
                 events.pop(0)[1]()
                 continue
-            over = all(each.over for each in self._replicas) and self._sent()
+            # UFTP is heard all the time: it would block on a full pipe.
+            over = self._sent() and all(each.over for each in self._replicas)
             if over and now_ns >= watched_ns:
                 break
             if (now_ns - begin_ns) / NANO > push_s:
@@ -302,7 +286,6 @@ class _Run:
             watch(self._replicas, wait_s)
             cpu.look()
             self._show(begin_ns, setup_s)
-        return (time.monotonic_ns() - begin_ns) / NANO
 
     def _schedule(self, begin_ns: int, setup_s: float) -> list[tuple[int, Callable[[], None]]]:
         """What happens to links, and when [ns]. Instants of a fault count from the push's start,
@@ -395,6 +378,13 @@ class _Run:
             outages=missed.gaps if missed is not None else None,
             probes_lost=missed.lost if missed is not None else None,
         )
+
+
+def _worst_outage_s(rows: Sequence[ReplicaRow]) -> float | None:
+    """None: nobody looked, or one has no end."""
+    outages = [row.outage_s for row in rows if row.outages is not None]
+    lasted = [each for each in outages if each is not None]
+    return max(lasted) if lasted and len(lasted) == len(outages) else None
 
 
 def _name(lab: Lab, row: ArcBytes) -> str:

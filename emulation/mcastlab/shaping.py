@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mcastlab.errors import LabError
+from mcastplan.errors import UsageError
 from mcastplan.lab.scale import MOST_BPS
 from mcastplan.lab.spec import LabSpec
 from mcastplan.units import BITS_PER_BYTE, show_rate
@@ -95,17 +95,17 @@ def queue_bytes(rate_bps: float, mtu: int) -> int:
 
 
 def check(port: Shaped, mtu: int) -> None:
-    """Raises `LabError` for a rate that HTB would take and not keep, naming link and rate."""
+    """Raises `UsageError` for a rate that HTB would take and not keep, naming link and rate."""
     if port.rate_bps == math.inf:
         return
     slowest = SLOWEST_PACKETS_PER_S * _wire(mtu) * BITS_PER_BYTE
     if not port.rate_bps >= slowest:
-        raise LabError(
+        raise UsageError(
             f"link {port.link}: {show_rate(port.rate_bps)} is under {show_rate(slowest)}, the least"
             f" that can be shaped beside routing; raise --rate-scale"
         )
     if port.rate_bps > MOST_BPS:
-        raise LabError(
+        raise UsageError(
             f"link {port.link}: {show_rate(port.rate_bps)} cannot be shaped (at most"
             f" {show_rate(MOST_BPS)}); lower --rate-scale"
         )

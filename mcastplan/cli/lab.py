@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 
 @click.group("lab", short_help="The same push on real daemons, measured beside the plan (root).")
-def group() -> None:
+@click.pass_context
+def group(ctx: click.Context) -> None:
     """Run a push in a network of Linux namespaces, with FRR, eBPF and UFTP, and measure it."""
+    ctx.meta[SUBCOMMAND] = ctx.invoked_subcommand
 
 
 @group.command("doctor", short_help="What this machine has and lacks for the lab.")

@@ -20,8 +20,8 @@ MOST_BYTES = 1 << 30  # of a saved result; 10,000 routers and 1,000 clouds take 
 )
 @json_option
 def command(file: str, out: str, json_target: str | None) -> int:
-    """Render a result that `compare`, `fail`, `sweep` or `campaign` saved with --json: report.html,
-    report.md and result.json.
+    """Render a result that `compare`, `fail`, `sweep`, `campaign` or `lab run` saved with --json:
+    report.html, report.md and result.json.
 
     The page holds everything it needs and loads nothing. Its path is the last line printed.
     """

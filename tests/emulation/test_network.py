@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from mcastlab.errors import LabError
 from mcastlab.shaping import Shaped, burst_bytes, check, queue_bytes, tc_lines
+from mcastplan.errors import UsageError
 from tests.emulation.sandboxed import in_sandbox
 
 PATH = (("origin:push", "A"), ("A", "B"), ("B", "C"), ("C", "cloud:c1"))
@@ -77,7 +77,7 @@ def test_queue_and_burst() -> None:
 
 @pytest.mark.parametrize("rate_bps", [0.0, 1e5, 5e10, math.nan])
 def test_a_rate_that_cannot_be_shaped_is_refused_by_name(rate_bps: float) -> None:
-    with pytest.raises(LabError, match=r"^link DE--NL: .*; (raise|lower) --rate-scale$"):
+    with pytest.raises(UsageError, match=r"^link DE--NL: .*; (raise|lower) --rate-scale$"):
         check(Shaped("r1", "e1", rate_bps, 0.0, "DE--NL"), 1500)
 
 

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcastplan.converge.transport import Course, Delivery, FlowCourse, Piece, transmit
+from mcastplan.converge.transport import (
+    UFTP_ROBUST,
+    UFTP_ROUND_GRTTS,
+    Course,
+    Delivery,
+    FlowCourse,
+    Piece,
+    transmit,
+)
 from mcastplan.errors import InfeasibleError
 from mcastplan.evaluate.push import Planned, flow_loads, run
 from mcastplan.evaluate.scheme import install
@@ -29,6 +37,9 @@ PACKET = 19 * 2**21
 RATE_BPS = PACKET * 8 / TICK_S
 EXACT = space(RATE_BPS, slow_bps=RATE_BPS / 2)
 CLOUDS = ("a", "b", "c")
+EVICT_S = (TICK_S, 3 * TICK_S, 10 * TICK_S, math.inf)
+# UFTP's rounds begin 4/50 of this after their pass: 2 ticks, and 4.
+UFTP = (Transport("uftp", 25 * TICK_S), Transport("uftp", 50 * TICK_S))
 TIMERS = Timers()
 
 Spans = Mapping[str, Sequence[tuple[int, float]]]  # in ticks
@@ -54,7 +65,7 @@ def seconds(out: Spans) -> dict[str, list[tuple[float, float]]]:
 class Simulation:
     """One packet a tick, receivers as sets of packets they lack."""
 
-    def __init__(self, packets: int, out: Spans, wait: int, evict_after: float) -> None:
+    def __init__(self, packets: int, out: Spans, wait: float, evict_after: float) -> None:
         self.lacking = {cloud: set(range(packets)) for cloud in CLOUDS}
         self.offered = dict.fromkeys(CLOUDS, 0)
         self.lost = dict.fromkeys(CLOUDS, 0)
@@ -64,7 +75,7 @@ class Simulation:
         self.first: int | None = None
         since: dict[str, int] = {}
         queue = list(range(packets))
-        due: int | None = None
+        due: float | None = None
         for now in range(500):
             waiting = [c for c in CLOUDS if self.lacking[c] and c not in self.evicted]
             gone = {c for c in waiting if any(a <= now < b for a, b in out[c])}
@@ -101,18 +112,16 @@ class Simulation:
 @given(
     packets=st.integers(1, 25),
     out=spans(),
-    evict_after=st.sampled_from((1, 3, 10, math.inf)),
-    uftp=st.booleans(),
+    transport=st.sampled_from([*(Transport(evict_after_s=each) for each in EVICT_S), *UFTP]),
 )
 @settings(max_examples=400)
-def test_packets_sent_one_by_one_agree(
-    packets: int, out: Spans, evict_after: float, uftp: bool
-) -> None:
-    """UFTP's status round trip is one tick; 95 % of the planned rate are that of the arc."""
-    exact = Simulation(packets, out, int(uftp), evict_after)
+def test_packets_sent_one_by_one_agree(packets: int, out: Spans, transport: Transport) -> None:
+    """95 % of the planned rate are that of the arc."""
+    evict_after = transport.evict_after_s / TICK_S
+    wait = UFTP_ROUND_GRTTS * evict_after / UFTP_ROBUST if transport in UFTP else 0
+    exact = Simulation(packets, out, wait, evict_after)
     held = pieces(seconds(out))
     one = course(packets * PACKET, CLOUDS, held, planned_weight=0.95)
-    transport = Transport("uftp" if uftp else "nack-ideal", evict_after * TICK_S)
     (found,) = transmit(EXACT, [one], transport, TIMERS)
     assert found.sent_bytes == exact.sent * PACKET
     for cloud, each in found.clouds.items():

@@ -41,10 +41,10 @@ def counted_s(said: Predicted) -> float:
 @pytest.mark.parametrize("scheme", MULTICAST)
 def test_uftp_at_95_per_cent_of_the_slowest_cloud(diamond: LabSpec, scheme: str) -> None:
     """25 Mb/s into delft; a packet of the largest size less the scheme's header is 38 B longer on
-    the wire, and 48 B of it are IP, UDP and UFTP."""
+    the wire, and 52 B of it are IP, UDP and UFTP."""
     said = predict(diamond, diamond.pushes[0], scheme, QUICK)
     packet = 1500 - HEADER[scheme]
-    payload = packet - 48
+    payload = packet - 52
     bits = 8 * diamond.pushes[0].size_bytes
     assert said.transfer_s == pytest.approx(bits / (0.95 * 25e6 * payload / (packet + 38)))
     assert said.rate_bps == pytest.approx(0.95 * 25e6 * packet / (packet + 38))
@@ -60,7 +60,7 @@ def test_bytes_of_every_arc(diamond: LabSpec, scheme: str) -> None:
     no data carry hellos and BFD."""
     said = predict(diamond, diamond.pushes[0], scheme, QUICK)
     packet = 1500 - HEADER[scheme]
-    per_byte = (1500 + 38) / (packet - 48)
+    per_byte = (1500 + 38) / (packet - 52)
     size = diamond.pushes[0].size_bytes
     talk = control(diamond.scenario.timers, scheme, v6=True).wire_bytes * counted_s(said)
     copies = 2 if scheme == "ingress-replication" else 1
@@ -68,7 +68,7 @@ def test_bytes_of_every_arc(diamond: LabSpec, scheme: str) -> None:
     assert found["A->B"] == pytest.approx(copies * size * per_byte + talk)
     assert found["B->D"] == pytest.approx(size * per_byte + talk)
     assert found["D->B"] == found["C->D"] == pytest.approx(talk)
-    native = size * (packet + 38) / (packet - 48)
+    native = size * (packet + 38) / (packet - 52)
     assert found["origin:push->A"] == found["D->cloud:delft"] == pytest.approx(native)
 
 
@@ -149,10 +149,11 @@ def test_pushes_are_predicted_alone() -> None:
 
 
 def test_constants_come_from_the_calibration(diamond: LabSpec) -> None:
+    """Six replicas load at once, on as many cores as the machine has."""
     slow = msgspec.structs.replace(QUICK, load_bps=1e8, timers={"signal": 2.0, "carrier": 0.2})
     was = predict(diamond, diamond.pushes[0], "bier", QUICK)
     now = predict(diamond, diamond.pushes[0], "bier", slow)
-    longer = 1.9 + 8 * diamond.pushes[0].size_bytes / 1e8
+    longer = 1.9 + 8 * diamond.pushes[0].size_bytes / (1e8 * MACHINE.cores / 6)
     assert (now.ready_s or 0.0) - (was.ready_s or 0.0) == pytest.approx(longer, rel=1e-3)
     failure = Failure(4.0, links=("B--D",))
     late = predict(diamond, diamond.pushes[0], "bier", slow, failure)
@@ -160,7 +161,15 @@ def test_constants_come_from_the_calibration(diamond: LabSpec) -> None:
     assert 0.25 < late.worst_outage_s < 0.26  # and 50 ms of SPF delay
     odd = msgspec.structs.replace(QUICK, timers={"patience": 1.0})
     with pytest.raises(UsageError, match="no timer 'patience'"):
-        calibrated(diamond.scenario, odd)
+        calibrated(diamond.scenario, odd, replicas=6)
+
+
+def test_replicas_share_the_machine_and_no_more(diamond: LabSpec) -> None:
+    """Fewer replicas than cores: each hashes as fast as one does alone."""
+    for replicas, share in ((1, 1.0), (MACHINE.cores, 1.0), (4 * MACHINE.cores, 0.25)):
+        scenario = calibrated(diamond.scenario, QUICK, replicas)
+        rates = {(c.engine.verify_bps, c.engine.load_bps) for c in scenario.clouds if c.engine}
+        assert rates == {(share * QUICK.verify_bps, share * QUICK.load_bps)}
 
 
 def test_origins_of_other_pushes_keep_their_bfr_ids() -> None:

@@ -174,7 +174,7 @@ def test_markdown_and_screen_say_the_same(name: str) -> None:
 def test_screen() -> None:
     screen = show_measurement(saved("failing"), "a b.yaml", Screen(width=100, colour=False))
     row = next(line for line in screen.splitlines() if line.startswith("bier "))
-    assert " ".join(row.split()) == "bier 1 65.7 ms 62.6 ms +5.0 % 12.3 s 11.4 s +7.7 %"
+    assert " ".join(row.split()) == "bier 1 65.7 ms 62.6 ms +5.0 % 12.7 s 11.8 s +7.6 %"
     assert "Farther off than promised: pim-sm transfer +22 %" in screen
     assert "NOT READY: ingress-replication delft 1 (gave-up)" in screen
     assert "C->D" in screen

@@ -208,29 +208,35 @@ def test_copies_beyond_the_first_are_duplicates() -> None:
 
 
 def test_uftp_sends_at_95_percent_and_asks_before_a_round() -> None:
-    """Planned 8 Gb/s, so 0.95 GB/s: 95 GB take 100 s; 10 s lost are 10 s of repair, after 0.5 s.
-    The second round, of 2 s, comes after another 0.5 s."""
+    """Planned 8 Gb/s, so 0.95 GB/s: 95 GB take 100 s; 10 s lost are 10 s of repair, after 4 GRTT.
+    Outages of 60 s are survived with GRTT 60 / 50 s. The second round, of 2 s, comes after another
+    4 GRTT."""
     loss = course(95 * GB, ("x", "y"), pieces({"x": [(20, 30)]}))
     (found,) = sent(loss, uftp=True)
     assert times(found) == {
-        "x": [pytest.approx(100), pytest.approx(10.5)],
+        "x": [pytest.approx(100), pytest.approx(4.8 + 10)],
         "y": [pytest.approx(100), 0.0],
     }
     again = course(95 * GB, ("x", "y"), pieces({"x": [(20, 30), (105, 107)]}))
     (found,) = sent(again, uftp=True)
-    assert times(found)["x"][1] == pytest.approx(10.5 + 0.5 + 2)
+    assert times(found)["x"][1] == pytest.approx(4.8 + 10 + 4.8 + 2)
+    (found,) = sent(loss, uftp=True, evict_after_s=0.5)  # evicted; GRTT is never below 20 ms
+    assert [name for name, each in found.clouds.items() if each.evicted] == ["x"]
+    short = course(95 * GB, ("x",), pieces({"x": [(20, 20.25)]}))
+    (found,) = sent(short, uftp=True, evict_after_s=0.5)
+    assert times(found)["x"][1] == pytest.approx(4 * 0.02 + 0.25)
     (found,) = sent(course(95 * GB, ("x",), pieces({})), uftp=True)
     assert times(found) == {"x": [pytest.approx(100), 0.0]}
 
 
-def test_uftp_puts_48_bytes_above_the_payload() -> None:
-    """MTU 1500, BIER header 44: 1408 B of payload, in frames of 1538 B or natively 1494 B."""
+def test_uftp_puts_52_bytes_above_the_payload() -> None:
+    """MTU 1500, BIER header 44: 1404 B of payload, in frames of 1538 B or natively 1494 B."""
     plan = ReplicationPlan("push", (), (), 44, {})
     under = carried(plan, Transport("uftp"))
     payload = payload_bytes(1500, under)
-    assert payload == 1408
-    assert wire_factor(payload, under.inner_bytes, 1, 44) == 1538 / 1408
-    assert wire_factor(payload, under.inner_bytes) == 1494 / 1408
+    assert payload == 1404
+    assert wire_factor(payload, under.inner_bytes, 1, 44) == 1538 / 1404
+    assert wire_factor(payload, under.inner_bytes) == 1494 / 1404
     assert carried(plan, Transport()) == plan
 
 

@@ -22,20 +22,20 @@
 #define ETH_P_BIER 0xAB37
 #define FIXED_BYTES 12
 #define MAX_WORDS 16 /* 1024 bits */
-#define MAX_ROWS 64
+#define MAX_ROWS 128
 #define MAX_SETS 16
-#define MAX_PORTS 32
+#define MAX_PORTS 256
 #define FIRST_TTL 255
 #define PROTO_IPV4 4
 
-enum drop {
+/* DROPS and ODDITIES of schemes/bier_maps.py name them in this order. */
+enum counter {
 	DROP_VLAN,
 	DROP_OTHER_HOST,
 	DROP_TRUNCATED,
 	DROP_VERSION,
 	DROP_RESERVED_BSL,
 	DROP_UNKNOWN_BIFT,
-	DROP_BSL_MISMATCH,
 	DROP_EXPIRED,
 	DROP_EMPTY,
 	DROP_NO_ROUTE,
@@ -45,7 +45,8 @@ enum drop {
 	DROP_NO_SITE,
 	DROP_STORE,
 	DROP_REDIRECT,
-	DROPS,
+	ODD_BSL, /* no drop: the BSL field says another length than the BIFT */
+	COUNTERS,
 };
 
 /* One neighbour. `ifindex` 0: row 0 is the bits that nobody owns, row 1 this BFR itself. */
@@ -120,10 +121,10 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, DROPS);
+	__uint(max_entries, COUNTERS);
 	__type(key, __u32);
 	__type(value, __u64);
-} drops SEC(".maps");
+} counters SEC(".maps");
 
 /* One packet on its way through the rows of one BIFT after another. Programs on tc ingress do not
  * nest on a CPU, and what a map holds the verifier takes as unknown: on the stack, it would follow
@@ -154,10 +155,14 @@ struct turn {
 	struct walk *walk;
 };
 
+static __always_inline void count(__u32 what) {
+	__u64 *value = bpf_map_lookup_elem(&counters, &what);
+	if (value)
+		(*value)++;
+}
+
 static __always_inline int drop(__u32 reason) {
-	__u64 *count = bpf_map_lookup_elem(&drops, &reason);
-	if (count)
-		(*count)++;
+	count(reason);
 	return TC_ACT_SHOT;
 }
 
@@ -314,8 +319,8 @@ static __always_inline int dispose(struct __sk_buff *skb, __u32 header, bool hop
 	struct iphdr *ip = (void *)(p + inner);
 	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
 		return drop(DROP_INNER);
-	__u32 length = bpf_ntohs(ip->tot_len);
-	if (ip->version != 4 || ip->ihl < 5 || length < ip->ihl * 4 || inner + length > skb->len ||
+	if (!ipv4_holds(ip, (void *)(long)skb->data_end) ||
+	    inner + bpf_ntohs(ip->tot_len) > skb->len ||
 	    (ip->daddr & bpf_htonl(0xf0000000)) != bpf_htonl(0xe0000000))
 		return drop(DROP_INNER);
 	if (ip->ttl <= hop)
@@ -367,12 +372,12 @@ int bier_forward(struct __sk_buff *skb) {
 		return drop(DROP_VERSION);
 	if (!code || code > 7)
 		return drop(DROP_RESERVED_BSL);
-	/* RFC 8296 section 2.1.2: the length is the BIFT's; a field that says otherwise is an error. */
+	/* RFC 8296 section 2.1.2: the length is the BIFT's, whatever the BSL field says. */
 	struct bift *bift = bpf_map_lookup_elem(&bifts, &id);
 	if (!bift)
 		return drop(DROP_UNKNOWN_BIFT);
 	if (code != bift->bsl_code)
-		return drop(DROP_BSL_MISMATCH);
+		count(ODD_BSL);
 	if (!ttl)
 		return drop(DROP_EXPIRED);
 
@@ -432,9 +437,8 @@ int bier_impose(struct __sk_buff *skb) {
 	struct imposition *found = bpf_map_lookup_elem(&impositions, &flow);
 	if (!found)
 		return NEXT_PROGRAM;
-	__u32 length = bpf_ntohs(ip->tot_len);
-	if (ip->version != 4 || ip->ihl < 5 || length < ip->ihl * 4 ||
-	    ETH_BYTES + length > skb->len)
+	if (!ipv4_holds(ip, (void *)(long)skb->data_end) ||
+	    ETH_BYTES + bpf_ntohs(ip->tot_len) > skb->len)
 		return drop(DROP_INNER);
 	if (ip->ttl <= 1)
 		return drop(DROP_INNER_TTL);

@@ -13,6 +13,7 @@
 
 #define ETH_BYTES 14
 #define IP_BYTES 20
+#define OPTION_BYTES 40 /* at most */
 #define NEXT_PROGRAM TC_ACT_UNSPEC /* this packet is none of ours: whoever is attached next */
 
 static __always_inline void *start_of(struct __sk_buff *skb) { return (void *)(long)skb->data; }
@@ -23,10 +24,11 @@ static __always_inline void *linear(struct __sk_buff *skb, __u32 need) {
 	return data + need <= (void *)(long)skb->data_end ? data : NULL;
 }
 
-/* As `linear`, after pulling what still lies in fragments. */
+/* As `linear`, after pulling what still lies in fragments, and IPv4 options behind it too. */
 static __always_inline void *pulled(struct __sk_buff *skb, __u32 need) {
 	void *data = linear(skb, need);
-	if (data || skb->len < need || bpf_skb_pull_data(skb, need))
+	__u32 most = need + OPTION_BYTES;
+	if (data || skb->len < need || bpf_skb_pull_data(skb, skb->len < most ? skb->len : most))
 		return data;
 	return linear(skb, need);
 }
@@ -48,6 +50,32 @@ static __always_inline void decrease_ttl(struct iphdr *ip) {
 	sum += bpf_htons(0x0100);
 	ip->check = sum + (sum >= 0xffff);
 	ip->ttl--;
+}
+
+/* Whether an IPv4 header is one: version, lengths, checksum (RFC 1812 section 5.2.2). Its first 20
+ * octets are there; `end` is where what can be read ends.
+ */
+static __always_inline bool ipv4_holds(struct iphdr *ip, void *end) {
+	const __u16 *word = (void *)ip;
+	__u32 sum = 0, words = ip->ihl * 2;
+	if (ip->version != 4 || ip->ihl < 5 || bpf_ntohs(ip->tot_len) < ip->ihl * 4)
+		return false;
+#pragma unroll
+	for (__u32 i = 0; i < IP_BYTES / 2; i++)
+		sum += word[i];
+	if (words > IP_BYTES / 2) {
+#pragma unroll
+		for (__u32 i = IP_BYTES / 2; i < (IP_BYTES + OPTION_BYTES) / 2; i++) {
+			if (i >= words)
+				break;
+			if ((void *)(word + i + 1) > end)
+				return false;
+			sum += word[i];
+		}
+	}
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
 }
 
 /* 01:00:5e and the group's low 23 bits (RFC 1112 section 6.4), from an address as on the wire. */
