@@ -1,8 +1,7 @@
 """``python -m benchmarks [PART ...]``: print each budget, what was measured, and PASS or MISS.
 
 A miss does not fail the run: machines differ, and a person reads the ratios. Parts of the lab need
-root and run only if named; ``lab`` is all of them, ``outage`` is ``outage-diamond`` and
-``outage-abilene``.
+root and run only if named; ``lab`` is all of them, ``outage`` all whose names begin with it.
 """
 
 from __future__ import annotations
@@ -18,15 +17,13 @@ from benchmarks.budget import Report
 PARTS = ("startup", "whole", "files", "trees", "loads", "bier", "curve", "sweep")
 
 LAB_PARTS = (
-    *("start", "forwarding"),
-    *("fidelity-diamond", "fidelity-abilene", "outage-diamond", "outage-abilene"),
+    *("start", "forwarding", "fidelity-diamond", "fidelity-abilene"),
+    *("outage-diamond-carrier", "outage-diamond-silent"),
+    *("outage-abilene-carrier", "outage-abilene-silent"),
 )
-GROUPS = {
-    "lab": LAB_PARTS,
-    **{
-        kind: tuple(part for part in LAB_PARTS if part.startswith(kind))
-        for kind in ("fidelity", "outage")
-    },
+GROUPS = {"lab": LAB_PARTS} | {
+    name: tuple(part for part in LAB_PARTS if part.startswith(name))
+    for name in ("fidelity", "outage", "outage-diamond", "outage-abilene")
 }
 
 

@@ -8,7 +8,7 @@ are the stored ones, or are measured first (about a minute). Each part takes at 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from benchmarks import lab_forwarding, lab_judge, lab_replicate, lab_start
 from benchmarks.budget import Report
@@ -25,64 +25,61 @@ FIDELITY_S = {"lab-diamond": 6.0, "lab-abilene": 8.0}
 # Receivers are behind these links under every scheme. What is in flight matters, not how much.
 FAILS = {"lab-diamond": "B,D@40%", "lab-abilene": "DNVRng,KSCYng@40%"}
 OUTAGE_TRANSFER_S = 2.0
-# One scenario of one part. What was measured until then is judged.
+# A part is over by then, and what was measured until then is judged.
 PART_S = 520.0
 
-Judge = Callable[[Measurement, ask.Asked], list[lab_judge.Line]]
+Judge = Callable[[Measurement, Sequence[str], int], list[lab_judge.Line]]
 
 
 def measure(report: Report, part: str, repeat: int) -> None:
-    """One part: fidelity, outage (each ``-diamond`` or ``-abilene``), forwarding or start. Raises
-    `EnvironmentLacksError` where the machine lacks something."""
+    """One part: ``start``, ``forwarding``, ``fidelity-NETWORK``, ``outage-NETWORK-carrier`` or
+    ``outage-NETWORK-silent``. Raises `EnvironmentLacksError` where the machine lacks something."""
     examined = doctor.examine()
     if not examined.fit:
         raise EnvironmentLacksError(doctor.refusal(examined))
-    kind, _, network = part.partition("-")
-    scenario = f"lab-{network}"
-    if kind == "fidelity":
-        _fidelity(report, scenario, repeat)
-    elif kind == "outage":
-        _outage(report, scenario, repeat)
-    elif kind == "forwarding":
-        lab_forwarding.measure(report)
-        lab_replicate.measure(report)
-    else:
-        lab_start.measure(report)
+    match part.split("-"):
+        case ["start"]:
+            lab_start.measure(report)
+        case ["forwarding"]:
+            lab_forwarding.measure(report)
+            lab_replicate.measure(report)
+        case ["fidelity", network]:
+            _fidelity(report, f"lab-{network}", repeat)
+        case ["outage", network, how]:
+            _outage(report, f"lab-{network}", repeat, silent=how == "silent")
 
 
 def _fidelity(report: Report, scenario: str, repeat: int) -> None:
-    report.section(f"{scenario}: cold start, measured beside predicted, median of {repeat}")
+    what = f"{scenario}, cold start"
+    report.section(f"{what} measured beside predicted, median of {repeat}")
     asked = ask.Asked(schemes=SCHEMES, repeat=repeat, seconds=FIDELITY_S[scenario])
-    _judge(report, scenario, "cold start", asked, lab_judge.fidelity, time.monotonic() + PART_S)
+    _judge(report, scenario, what, asked, lab_judge.fidelity)
 
 
-def _outage(report: Report, scenario: str, repeat: int) -> None:
-    fails, end_s = FAILS[scenario], time.monotonic() + PART_S
-    for silent, how in ((False, "loses its carrier"), (True, "goes silent")):
-        link, _, share = fails.partition("@")
-        report.section(f"{scenario}: {link} {how} at {share} of the transfer, median of {repeat}")
-        asked = ask.Asked(
-            schemes=MULTICAST,
-            links=(fails,),
-            silent=silent,
-            repeat=repeat,
-            seconds=OUTAGE_TRANSFER_S,
-        )
-        _judge(report, scenario, how, asked, lab_judge.outage, end_s)
+def _outage(report: Report, scenario: str, repeat: int, *, silent: bool) -> None:
+    link, _, share = FAILS[scenario].partition("@")
+    what = f"{scenario}, {link} {'goes silent' if silent else 'loses its carrier'}"
+    report.section(f"{what} at {share} of the transfer, median of {repeat}")
+    asked = ask.Asked(
+        schemes=MULTICAST,
+        links=(FAILS[scenario],),
+        silent=silent,
+        repeat=repeat,
+        seconds=OUTAGE_TRANSFER_S,
+    )
+    _judge(report, scenario, what, asked, lab_judge.outage)
 
 
-def _judge(
-    report: Report, scenario: str, what: str, asked: ask.Asked, judge: Judge, end_s: float
-) -> None:
+def _judge(report: Report, scenario: str, what: str, asked: ask.Asked, judge: Judge) -> None:
     """One lab, all schemes."""
-    what = f"{scenario}, {what}"
-    watch = _Watch(report, end_s)
+    watch = _Watch(report, time.monotonic() + PART_S)
     loaded = load_scenario(f"builtin:{scenario}")
     try:
         result = ask.measure(loaded, asked, watch)
-    except Exception as error:  # the other failure can still be measured
-        report.failed(what, f"{type(error).__name__}: {str(error).splitlines()[0]}")
-        for text in str(error).splitlines()[1:]:
+    except Exception as error:  # a lab's defect, too, is a line
+        first, *more = f"{type(error).__name__}: {error}".splitlines()
+        report.failed(what, first)
+        for text in more:
             report.note(text)
         return
     watch.told()
@@ -90,21 +87,22 @@ def _judge(
         f"calibration of {result.calibration.date}; shaped rates within"
         f" {100 * result.lab.worst_link_error:.1f} %"
     )
-    for line in judge(result, asked):
-        show(report, line)
+    for line in judge(result, asked.schemes, asked.repeat):
+        _show(report, what, line)
     if watch.late:
         report.note(f"ended after {PART_S:.0f} s")
     elif result.interrupted:
         raise KeyboardInterrupt
 
 
-def show(report: Report, line: lab_judge.Line) -> None:
+def _show(report: Report, what: str, line: lab_judge.Line) -> None:
     """One budget, and after a miss what was measured."""
     if line.why is not None:
         report.failed(line.what, line.why)
     else:
         report.line(line.what, line.measured, line.budget, line.unit, line.kind)
     if not line.met:
+        report.missed[-1] = f"{what}: {line.what}"  # the same names are in every section
         for text in line.details:
             report.note(f"  {text}")
 
@@ -115,8 +113,7 @@ class _Watch:
     def __init__(self, report: Report, end_s: float) -> None:
         self.late = False
         self._report, self._end_s = report, end_s
-        self._scheme, self._runs = "", 0
-        self._invalid: list[str] = []
+        self._scheme, self._runs, self._lost = "", 0, 0
         self._from_s = self._until_s = time.monotonic()
 
     def __call__(self, event: job.Event) -> None:
@@ -127,7 +124,7 @@ class _Watch:
                 self.told()
                 self._scheme = event.push.scheme
             self._runs += 1
-            self._invalid += event.invalid
+            self._lost += bool(event.invalid)
             self._until_s = time.monotonic()
         if time.monotonic() > self._end_s:
             self.late = True
@@ -138,7 +135,6 @@ class _Watch:
         if not self._runs:
             return
         took = f"{counted(self._runs, 'run')} in {self._until_s - self._from_s:.0f} s"
-        lost = f"; did not count: {'; '.join(self._invalid)}" if self._invalid else ""
+        lost = f"; {self._lost} did not count" if self._lost else ""
         self._report.note(f"{self._scheme}: {took}{lost}")
-        self._runs, self._from_s = 0, self._until_s
-        self._invalid.clear()
+        self._runs, self._lost, self._from_s = 0, 0, self._until_s

@@ -55,26 +55,24 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
         return self.measured >= self.budget
 
 
-def fidelity(result: Measurement, repeat: int) -> list[Line]:
-    """Nothing fails: times, bytes, the binding arc of each scheme, and the order of schemes."""
-    return _judged(result, repeat, _calm)
+def fidelity(result: Measurement, schemes: Sequence[str], repeat: int) -> list[Line]:
+    """Nothing fails: times, bytes and the binding arc of each scheme, and the order of schemes."""
+    return _judged(result, schemes, repeat, _calm)
 
 
-def outage(result: Measurement, repeat: int) -> list[Line]:
+def outage(result: Measurement, schemes: Sequence[str], repeat: int) -> list[Line]:
     """Something fails: the longest outage of each scheme, and the order of schemes."""
-    return _judged(result, repeat, _hit)
+    return _judged(result, schemes, repeat, _hit)
 
 
-def missing(result: Measurement, schemes: Sequence[str]) -> list[Line]:
-    """Schemes that the run did not get to."""
-    seen = {run.scheme for run in result.runs}
-    return [Line(what=each, why="not run") for each in schemes if each not in seen]
-
-
-def _judged(result: Measurement, repeat: int, judge: Judge) -> list[Line]:
+def _judged(result: Measurement, schemes: Sequence[str], repeat: int, judge: Judge) -> list[Line]:
+    found = {each.scheme: each for each in summaries(result)}  # one push
     lines: list[Line] = []
-    for each in summaries(result):
-        if len(each.runs) < repeat:
+    for scheme in schemes:
+        each = found.get(scheme)
+        if each is None:
+            lines.append(Line(what=scheme, why=f"0 of {repeat} runs: not reached"))
+        elif len(each.runs) < repeat:
             lines.append(_too_few(each, repeat))
         else:
             lines += [*judge(each), _ready(each)]
@@ -165,7 +163,7 @@ def _binding(each: Summary) -> Line:
         kind="at least",
         details=tuple(
             f"dropped at {', '.join(run.measured.binding) or 'no arc'}, predicted at"
-            f" {run.predicted.binding_arc}"
+            f" {', '.join(run.predicted.overloaded)}"
             for run in wrong
         ),
     )

@@ -13,10 +13,12 @@ from mcastlab import calibrate, doctor, job, shaping
 from mcastlab.machine import machine
 from mcastlab.sandbox import run_job
 from mcastplan.converge.failures import failure_rows
+from mcastplan.converge.transport import UFTP_RATE_SHARE
 from mcastplan.errors import EnvironmentLacksError, ScenarioError, UnitError, UsageError
 from mcastplan.evaluate.wire import payload_bytes
 from mcastplan.lab.build import build
 from mcastplan.lab.calm import run_calm
+from mcastplan.lab.control import PROBE_PPS, PROBE_S, probe_bytes, watched_s
 from mcastplan.lab.predict import predict
 from mcastplan.lab.spec import LabPush, LabSpec
 from mcastplan.model.failure import Failure
@@ -25,13 +27,16 @@ from mcastplan.model.scenario import Scenario
 from mcastplan.model.timeline import FailureRow
 from mcastplan.scenario.failing import failures_of
 from mcastplan.schemes import SCHEMES
-from mcastplan.units import parse_time, show_size
+from mcastplan.study.beside import summaries
+from mcastplan.units import BITS_PER_BYTE, parse_time, show_rate, show_size, show_time
 
 SCHEMA = "mcastplan.measurement/1"
 DEFAULT_SHARE = 40.0  # of the predicted transfer, where --fail names no instant
 # A push may take this many times its prediction, and this much more, before it is ended.
 PATIENCE, PATIENCE_S = 3.0, 30.0
 MEMORY_SHARE = 0.5  # of the machine's, for files; daemons and page caches take the rest
+# File systems that the sandbox mounts over the machine's (`mcastlab.inside`).
+PRIVATE = (Path("/run"), Path("/sys"), Path("/proc"), Path("/etc/frr"), Path("/var/tmp/frr"))  # noqa: S108
 
 Watch = Callable[[job.Event], None]
 
@@ -79,12 +84,12 @@ def measure(scenario: Scenario, asked: Asked, watch: Watch) -> Measurement:
         for scheme in schemes
         for push in spec.pushes
     ]
-    slowest_s = max((each.predicted.transfer_s or asked.seconds for each in plans), default=0.0)
+    slowest_s = max(_longest_s(each, asked, spec) for each in plans)
     whole = job.Job(
         spec=spec,
         pushes=tuple(each.push for each in plans),
         push_s=PATIENCE * slowest_s + PATIENCE_S,
-        pcap=None if asked.pcap is None else str(Path(asked.pcap).resolve()),
+        pcap=None if asked.pcap is None else _made(asked.pcap),
     )
     up: job.Up | None = None
     ran: list[job.Ran] = []
@@ -97,7 +102,7 @@ def measure(scenario: Scenario, asked: Asked, watch: Watch) -> Measurement:
             elif isinstance(event, job.Ran):
                 ran.append(event)
     except KeyboardInterrupt:
-        if up is None:
+        if not ran:
             raise
         interrupted = True
     assert up is not None  # the sandbox raises before it ends without it
@@ -105,9 +110,12 @@ def measure(scenario: Scenario, asked: Asked, watch: Watch) -> Measurement:
 
 
 def all_ready(result: Measurement) -> bool:
-    """Whether every replica of every push that counts got ready."""
+    """Whether every replica got ready in every run that counts, in all of them where none does."""
     return all(
-        replica.status == "ready" for run in result.runs for replica in run.measured.replicas
+        replica.status == "ready"
+        for each in summaries(result)
+        for run in each.runs or each.invalid
+        for replica in run.measured.replicas
     )
 
 
@@ -147,6 +155,33 @@ def _built(scenario: Scenario, asked: Asked, schemes: tuple[str, ...], *, netem:
             f" of the {show_size(memory)} of memory here; write fewer seconds"
         )
     return spec
+
+
+def _longest_s(plan: _Plan, asked: Asked, spec: LabSpec) -> float:
+    """A push's transfer as predicted, or until its failure has been watched."""
+    transfers = [each.transfer_s for each in plan.predicted.clouds if each.transfer_s is not None]
+    known_s = max(transfers, default=asked.seconds)
+    return max(known_s, _watched_s(spec, plan.push.fault) if plan.push.fault is not None else 0.0)
+
+
+def _watched_s(spec: LabSpec, fault: job.Fault) -> float:
+    return watched_s(spec.scenario.timers, fault.at_s, fault.up_at_s, silent=fault.silent)
+
+
+def _made(folder: str) -> str:
+    """The folder's full path; it is made out here, since the lab has some places of its own."""
+    path = Path(folder).resolve()
+    for place in PRIVATE:
+        if path == place or place in path.parents:
+            raise UsageError(
+                f"--pcap {folder}: the lab has a {place} of its own, which goes with it; name"
+                " another folder"
+            )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--pcap {folder}: cannot be made: {error.strerror}") from None
+    return str(path)
 
 
 class _Instant(msgspec.Struct, frozen=True):
@@ -213,11 +248,34 @@ def _plan(
         at_s = (calm.setup_s or 0.0) + first.share * (calm.transfer_s or 0.0)
     failure = _failure(spec.scenario, instants, at_s, asked)
     fault = job.Fault(failure.links, failure.at_s, failure.up_at_s, asked.silent)
+    _check_probe(spec, fault, scheme, calm.setup_s or 0.0)
     return _Plan(
         job.Push(scheme, push.transfer, payload, fault, asked.repeat),
         failure_rows(spec.scenario, [failure])[0],
         predict(spec, push, scheme, constants, failure, probe=True),
     )
+
+
+def _check_probe(spec: LabSpec, fault: job.Fault, scheme: str, setup_s: float) -> None:
+    """Raises `UsageError` for a failure that the probe would not see, or see nothing else."""
+    if fault.at_s < setup_s:
+        raise UsageError(
+            f"--fail: links fail once the push is set up, under {scheme} after"
+            f" {show_time(setup_s)}, not after {show_time(fault.at_s)}; write a later time, or 0%"
+        )
+    if _watched_s(spec, fault) > PROBE_S:
+        raise UsageError(
+            f"--fail: outages are measured in the first {PROBE_S:g} s of a push, this would take"
+            f" {show_time(_watched_s(spec, fault))}; write an earlier time or fewer --seconds"
+        )
+    # Beside UFTP, which leaves a share of each link.
+    least_bps = PROBE_PPS * probe_bytes() * BITS_PER_BYTE / (1 - UFTP_RATE_SHARE)
+    narrowest = min(shaping.shaped_ports(spec), key=lambda port: port.rate_bps)
+    if narrowest.rate_bps < least_bps:
+        raise UsageError(
+            f"--fail: the probe that measures outages needs {show_rate(least_bps)} on every link,"
+            f" not {show_rate(narrowest.rate_bps)} as on {narrowest.link}; raise --rate-scale"
+        )
 
 
 def _failure(

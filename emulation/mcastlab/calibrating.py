@@ -87,7 +87,9 @@ def _igp(lab: Lab) -> dict[str, float]:
     """Detection, flooding, SPF and writing, from every link's carrier loss, silence and return."""
     spec = lab.spec
     delay_s = spec.scenario.timers.spf_delay_s
-    carrier, silent, back = [], [], []
+    carrier: list[_Event] = []
+    silent: list[_Event] = []
+    back: list[_Event] = []
     follower = RouteFollower(lab.network, spec)
     follower.start()
     try:

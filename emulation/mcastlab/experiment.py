@@ -86,7 +86,7 @@ def active(lab: Lab, name: str) -> Iterator[LabScheme]:
 
 
 def model(lab: Lab, push: LabPush) -> tuple[Path, Manifest]:
-    """The push's files, made at the first call."""
+    """The push's files, made anew."""
     folder = lab.run_dir / "model" / str(push.tree_id)
     if folder.exists():
         shutil.rmtree(folder)
@@ -103,6 +103,7 @@ def _counted(lab: Lab, scheme: LabScheme, push: Push, push_s: float, tell: Tell)
             tell(Ran(push, attempt, invalid, measured))
             if not invalid:
                 break
+    shutil.rmtree(folder)  # before the next push makes its own: all of it is memory
 
 
 @contextmanager

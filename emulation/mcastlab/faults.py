@@ -12,7 +12,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -20,6 +20,7 @@ import msgspec
 
 from mcastlab import bpf
 from mcastlab.errors import LabError
+from mcastlab.job import Fault
 from mcastlab.network import Network
 from mcastplan.lab.spec import LabSpec
 
@@ -128,6 +129,31 @@ class Faults:
         for link in links:
             del self._down[link]
         return at
+
+    def schedule(
+        self, fault: Fault | None, begin_ns: int, setup_s: float, say: Callable[[str], None]
+    ) -> list[tuple[int, Callable[[], None]]]:
+        """What is due, and when [ns], the first first. Instants of a fault count from the push's
+        start; at ``begin_ns`` the set-up is over."""
+        if fault is None:
+            return []
+        named = " and ".join(fault.links)
+
+        def at(seconds: float) -> int:
+            return begin_ns + round((seconds - setup_s) * 1e9)
+
+        def down() -> None:
+            self.down(fault.links, fault.silent)
+            say(f"{named} {'drops everything' if fault.silent else 'is down'}")
+
+        def up() -> None:
+            self.up(fault.links)
+            say(f"{named} carries again")
+
+        due: list[tuple[int, Callable[[], None]]] = [(at(fault.at_s), down)]
+        if fault.up_at_s is not None:
+            due.append((at(fault.up_at_s), up))
+        return due
 
     def close(self) -> None:
         """Mend what is down; take programs, pins and sockets away."""

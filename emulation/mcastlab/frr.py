@@ -211,7 +211,11 @@ class Frr:
 
     def bfd_flaps(self, failed: Collection[str] = ()) -> int:
         """BFD sessions that went down since `wait_converged`, both ends and families counted,
-        without those on the ``failed`` links (ids), which went down on purpose."""
+        without those on the ``failed`` links (ids), which went down on purpose.
+
+        Raises `LabError` for a daemon that has ended: neighbours of a zebra would not notice.
+        """
+        self._check_alive()
         downs = self._bfd_downs()
         return sum(
             count - self._flaps_before.get(link, 0)

@@ -218,7 +218,13 @@ class Network:
                 started.append((host, self.popen(host, tool, "-batch", "-", **pipes)))
         for host, process in started:
             text = "\n".join(lines[host]) + "\n"
-            _, err = process.communicate(text.encode(), timeout=LINE_END_S)
+            try:
+                _, err = process.communicate(text.encode(), timeout=LINE_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                failed = failed or LabError(f"{host}: {tool} is not done within {LINE_END_S:g} s")
+                continue
             if process.returncode and failed is None:
                 failed = LabError(f"{host}: {tool}: {_refused(err, lines[host])}")
         if failed is not None:

@@ -9,7 +9,7 @@ the model at once, and times go on from the end of the set-up.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -20,25 +20,25 @@ from mcastlab.errors import LabError
 from mcastlab.faults import Faults
 from mcastlab.job import Doing, Event, Progress
 from mcastlab.job import Push as Asked
-from mcastlab.probe import Outages, Probe
+from mcastlab.probe import Probe
 from mcastlab.pull import Server
 from mcastlab.replica import Replica, watch
+from mcastlab.rows import arc_name, replica_row, worst_outage_s
 from mcastlab.schemes import Lab, LabScheme
 from mcastlab.shards import Manifest
 from mcastlab.tap import Source, Tap
 from mcastlab.uftp import Session
 from mcastplan.converge.transport import UFTP_RATE_SHARE
 from mcastplan.lab.control import watched_s
+from mcastplan.lab.predict import OVERLOAD
 from mcastplan.lab.spec import LabPush
-from mcastplan.model.measurement import ArcBytes, Measured
-from mcastplan.model.measurement import Replica as ReplicaRow
+from mcastplan.model.measurement import Measured
 
 CONVERGED_BUDGET_S = 30.0
 ANNOUNCED_BUDGET_S = 30.0
 POLL_S = 0.02
 TELL_S = 0.25
 BUSY = 0.8  # share of all cores above which a run does not count
-OVERLOAD = 1.15  # times the highest rate without loss: where does it drop?
 NANO = 1e9
 
 Tell = Callable[[Event], None]
@@ -182,7 +182,7 @@ class _Run:
         flaps = self._flaps() - flaps
         # PIM's counts are of the entries that there are now.
         drops = {why: max(0, n - drops.get(why, 0)) for why, n in self._scheme.drops().items()}
-        rows = tuple(self._row(each, begin_ns, setup_s, outages) for each in self._replicas)
+        rows = tuple(replica_row(each, begin_ns, setup_s, outages) for each in self._replicas)
         first_ns = [each.first_byte_ns for each in self._replicas if each.first_byte_ns]
         last_ns = [each.last_byte_ns for each in self._replicas]
         ready_s = [row.ready_s for row in rows if row.ready_s is not None]
@@ -198,7 +198,7 @@ class _Run:
             if all(last_ns) and first_ns
             else None,
             ready_s=max(ready_s) if whole else None,
-            worst_outage_s=_worst_outage_s(rows),
+            worst_outage_s=worst_outage_s(rows),
             repaired_bytes=float(self._repaired()),
             cpu=cpu.busiest,
             bfd_flaps=flaps,
@@ -237,7 +237,7 @@ class _Run:
         before = counters.read(network)
         trains.overload(network, self._push, self._taps, payload, OVERLOAD * probe_bps)
         rows = counters.arcs(self._lab.spec, before, counters.read(network))
-        binding = tuple(_name(self._lab, row) for row in rows if row.dropped)
+        binding = tuple(arc_name(self._lab.spec, row) for row in rows if row.dropped)
         sent_bps = UFTP_RATE_SHARE * probe_bps
         self._session = Session(
             network,
@@ -264,8 +264,10 @@ class _Run:
 
     def _follow(self, cpu: Cpu, begin_ns: int, setup_s: float, push_s: float) -> None:
         """Until every replica is ready or lost and every failure has been watched."""
-        events = self._schedule(begin_ns, setup_s)
         watched_ns, fault = begin_ns, self._asked.fault
+        events = self._faults.schedule(
+            fault, begin_ns, setup_s, lambda what: self._say(f"pushing; {what}")
+        )
         if fault is not None:
             over_s = watched_s(
                 self._lab.spec.scenario.timers, fault.at_s, fault.up_at_s, silent=fault.silent
@@ -286,31 +288,6 @@ class _Run:
             watch(self._replicas, wait_s)
             cpu.look()
             self._show(begin_ns, setup_s)
-
-    def _schedule(self, begin_ns: int, setup_s: float) -> list[tuple[int, Callable[[], None]]]:
-        """What happens to links, and when [ns]. Instants of a fault count from the push's start,
-        and the set-up is over."""
-        fault = self._asked.fault
-        if fault is None:
-            return []
-
-        def at(seconds: float) -> int:
-            return begin_ns + round((seconds - setup_s) * NANO)
-
-        named = " and ".join(fault.links)
-
-        def down() -> None:
-            self._faults.down(fault.links, fault.silent)
-            self._say(f"pushing; {named} {'drops everything' if fault.silent else 'is down'}")
-
-        def up() -> None:
-            self._faults.up(fault.links)
-            self._say(f"pushing; {named} carries again")
-
-        events: list[tuple[int, Callable[[], None]]] = [(at(fault.at_s), down)]
-        if fault.up_at_s is not None:
-            events.append((at(fault.up_at_s), up))
-        return events
 
     def _sent(self) -> bool:
         """Whether the sender is done; it may give receivers up."""
@@ -355,46 +332,3 @@ class _Run:
         if cpu.busiest > BUSY:
             why.append(f"the machine was busy: {cpu.busiest:.0%} of its cores")
         return tuple(why)
-
-    def _row(
-        self, replica: Replica, begin_ns: int, setup_s: float, outages: dict[str, Outages]
-    ) -> ReplicaRow:
-        def at(instant_ns: int | None) -> float | None:
-            return None if instant_ns is None else setup_s + (instant_ns - begin_ns) / NANO
-
-        own, missed = replica.replica, outages.get(replica.replica.host)
-        ready = replica.status == "ready"
-        return ReplicaRow(
-            cloud=own.cloud,
-            index=own.index,
-            status=replica.status,
-            why=replica.why,
-            first_byte_s=at(replica.first_byte_ns),
-            last_byte_s=at(replica.last_byte_ns),
-            verified_s=at(replica.verified_ns),
-            loaded_s=at(replica.loaded_ns),
-            ready_s=at(replica.ready_ns) if ready else None,
-            outage_s=missed.outage_s if missed is not None else None,
-            outages=missed.gaps if missed is not None else None,
-            probes_lost=missed.lost if missed is not None else None,
-        )
-
-
-def _worst_outage_s(rows: Sequence[ReplicaRow]) -> float | None:
-    """None: nobody looked, or one has no end."""
-    outages = [row.outage_s for row in rows if row.outages is not None]
-    lasted = [each for each in outages if each is not None]
-    return max(lasted) if lasted and len(lasted) == len(outages) else None
-
-
-def _name(lab: Lab, row: ArcBytes) -> str:
-    """As the planner names arcs: parallel links by their ids."""
-    if row.link is None:
-        return f"{row.source}->{row.target}"
-    topology = lab.spec.scenario.topology
-    for arc in range(2 * len(topology.links)):
-        link = topology.links[arc >> 1]
-        ends = (link.b, link.a) if arc & 1 else (link.a, link.b)
-        if link.id == row.link and ends == (row.source, row.target):
-            return topology.arc_name(arc)
-    raise KeyError(row.link)

@@ -127,9 +127,11 @@ def tc_lines(port: Shaped, mtu: int) -> list[str]:
         f" ceil {rate}bit {bucket}",
         f"class add {dev} parent 1:1 classid 1:20 htb prio 0 rate {control}bit"
         f" ceil {rate}bit {bucket}",
-        f"filter add {dev} parent 1: protocol ip prio 1 u32"
+        # ``protocol`` is what the kernel takes a packet for, and stays IPv4 where eBPF has put BIER
+        # in front, whose second octet may look like CS6: the frame's own ethertype has to fit too.
+        f"filter add {dev} parent 1: protocol ip prio 1 u32 match u16 0x0800 0xffff at -2"
         f" match ip dsfield {CONTROL_DSFIELD:#x} 0xfc flowid 1:20",
-        f"filter add {dev} parent 1: protocol ipv6 prio 2 u32"
+        f"filter add {dev} parent 1: protocol ipv6 prio 2 u32 match u16 0x86dd 0xffff at -2"
         f" match ip6 priority {CONTROL_DSFIELD:#x} 0xfc flowid 1:20",
     ]
     for number in (10, 20):

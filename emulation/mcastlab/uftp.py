@@ -25,6 +25,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from mcastlab.network import Network
 
 HEADERS_BYTES = 20 + 8 + 16 + 8
+SSM = ipaddress.IPv4Network("232.0.0.0/8")  # RFC 4607
 KILOBIT = 1024  # of -R
 ROBUST = 50  # the most that UFTP takes
 EVICT_AFTER_S = 10.0
@@ -86,26 +88,40 @@ def uid(address: str) -> str:
 
 def receiver_argv(push: LabPush, address: str, folder: Path, servers: Path) -> list[str]:
     """``uftpd`` for one replica, in the foreground, its results on standard error. It accepts this
-    push's origin only and joins the groups for this source (SSM)."""
-    servers.write_text(f"{uid(push.origin.address)}|{push.origin.address}\n")
+    push's origin only and joins the groups for this source (SSM). UFTP does that in 232/8 alone:
+    in a group of ASM it is joined for any source."""
+    only = []
+    if ipaddress.IPv4Address(push.announce) in SSM:
+        servers.write_text(f"{uid(push.origin.address)}|{push.origin.address}\n")
+        only = ["-S", str(servers)]
     # fmt: off
     return ["uftpd", "-d", "-q", "-x", "1", "-F", "@LOG", "-p", str(DATA_PORT), "-I", "eth0",
-            "-M", push.announce, "-S", str(servers), "-U", uid(address), "-D", str(folder),
+            "-M", push.announce, *only, "-U", uid(address), "-D", str(folder),
             "-B", str(RECEIVE_BYTES)]
     # fmt: on
 
 
 def wait_listening(daemon: subprocess.Popen[bytes], push: LabPush) -> None:
     """Until ``uftpd`` has joined the group of announcements. Raises `LabError` if it does not."""
-    group = f"0x{int(ipaddress.IPv4Address(push.announce)):08x}"
+    # As the kernel writes it: a number in the machine's own byte order.
+    group = f"{int.from_bytes(ipaddress.IPv4Address(push.announce).packed, sys.byteorder):08X}"
     end = time.monotonic() + LISTEN_S
-    # Group and source; the kernel's table of the namespace that uftpd is in.
-    while group not in Path(f"/proc/{daemon.pid}/net/mcfilter").read_text():
+    while group not in _joined(daemon.pid):
         if daemon.poll() is not None:
-            raise LabError(f"uftpd ended at once ({daemon.returncode})")
+            assert daemon.stderr is not None
+            said = daemon.stderr.read().decode(errors="replace").split("\n")[0]
+            raise LabError(f"uftpd ended at once ({daemon.returncode}): {said}")
         if time.monotonic() > end:
             raise LabError(f"uftpd has not joined {push.announce} in {LISTEN_S:g} s")
         time.sleep(LISTEN_POLL_S)
+
+
+def _joined(pid: int) -> str:
+    """The table of groups in the namespace of that process; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/net/igmp").read_text()
+    except OSError:
+        return ""
 
 
 def prepare() -> None:

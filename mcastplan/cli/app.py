@@ -16,7 +16,7 @@ import click
 
 from mcastplan import __version__
 from mcastplan.cli import INTERRUPTED
-from mcastplan.cli.output import complain, silence_stdout
+from mcastplan.cli.output import SUBCOMMAND, complain, silence_stdout
 from mcastplan.errors import EnvironmentLacksError, McastplanError, UsageError
 
 PROG = "mcastplan"
@@ -108,7 +108,9 @@ def run(args: Sequence[str]) -> int:
 def _name(context: click.Context | None) -> str:
     if context is None:
         return PROG
-    return " ".join((context.command_path, *filter(None, (context.invoked_subcommand,))))
+    invoked = context.invoked_subcommand
+    within = context.meta.get(SUBCOMMAND) if invoked is not None else None
+    return " ".join((context.command_path, *filter(None, (invoked, within))))
 
 
 def _explain(error: Exception) -> tuple[int, str]:

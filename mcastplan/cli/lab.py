@@ -9,7 +9,7 @@ import click
 
 from mcastplan.cli.folder import check_folder, deliver_with_report
 from mcastplan.cli.options import outside_option, report_option
-from mcastplan.cli.output import check_target, deliver, json_option
+from mcastplan.cli.output import SUBCOMMAND, check_target, deliver, json_option
 from mcastplan.errors import EnvironmentLacksError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def clean(json_target: str | None) -> int:
     "--fail",
     "links",
     multiple=True,
-    metavar="A,B|ID[@TIME|@SHARE%]",
+    metavar="LINK[@WHEN]",
     help="This link fails during the push, as in A,B@5s or A,B@40%; at 40% if not given. May be"
     " repeated: all links fail together.",
 )
@@ -156,6 +156,7 @@ def _lab(module: str) -> Any:
     try:
         return importlib.import_module(f"mcastlab.{module}")
     except ModuleNotFoundError as error:
+        package = (error.name or "mcastlab").partition(".")[0]
         raise EnvironmentLacksError(
-            f"the lab needs the Python package {error.name}: pip install 'mcastplan[lab]'"
+            f"the lab needs the Python package {package}: pip install 'mcastplan[lab]'"
         ) from None

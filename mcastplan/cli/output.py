@@ -17,6 +17,8 @@ import click
 
 from mcastplan.errors import UsageError
 
+# Where a group of commands keeps, in click's `Context.meta`, which of them runs: for messages.
+SUBCOMMAND = "mcastplan.subcommand"
 STDOUT = "-"
 
 json_option: Callable[[Any], Any] = click.option(

@@ -36,7 +36,8 @@ HELLOS_TO_DEATH = 4
 PROBE_PPS = 1000.0
 PROBE_PAYLOAD_BYTES = 8
 PROBE_STREAMS = 8
-# After a link went down or came back the lab watches at least so long.
+PROBE_S = 131.0  # what the taps have room for
+# After routers have noticed that a link went down or came back the lab watches at least so long.
 WATCH_S = 3.0
 
 
@@ -65,6 +66,13 @@ def control(timers: Timers, scheme: str, *, v6: bool) -> Packets:
     if scheme == "pim-sm":
         rows.append((1 / PIM_HELLO_S, PIM_HELLO_BYTES))
     return Packets(sum(pps for pps, _ in rows), sum(pps * size for pps, size in rows))
+
+
+def watched_s(timers: Timers, at_s: float, up_at_s: float | None, *, silent: bool) -> float:
+    """Until when a failure at ``at_s`` and its end are watched. ``timers`` are the configured
+    ones: without BFD a silent link takes its dead interval to be missed."""
+    down_s = at_s + (timers.silent_s if silent else 0.0) + WATCH_S
+    return down_s if up_at_s is None else max(down_s, up_at_s + timers.adjacency_s + WATCH_S)
 
 
 def probe_bytes(header_bytes: float = 0.0) -> float:

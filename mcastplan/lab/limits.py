@@ -94,7 +94,5 @@ def _sr(scenario: Scenario) -> Iterator[str]:
     options = scenario.schemes.sr_p2mp
     if options.dataplane != "srv6":
         yield f"has no `sr-p2mp: {{dataplane: {options.dataplane}}}`, only srv6"
-    if options.update != "make-before-break":
-        yield f"updates SR-P2MP trees make-before-break, not `update: {options.update}`"
     if options.protected_adjacencies:
         yield "has no protected adjacencies; leave out `sr-p2mp: {protected_adjacencies: true}`"

@@ -9,7 +9,7 @@ anything but replicas.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -22,7 +22,7 @@ from mcastplan.evaluate.push import run
 from mcastplan.evaluate.scheme import cold_start
 from mcastplan.evaluate.wire import payload_bytes
 from mcastplan.lab.calm import Calm, run_calm
-from mcastplan.lab.control import WATCH_S, Packets, control
+from mcastplan.lab.control import Packets, control, watched_s
 from mcastplan.lab.spec import LabPush, LabSpec
 from mcastplan.lab.traffic import Hit, arc_bytes
 from mcastplan.model.cloud import EngineProfile
@@ -30,11 +30,17 @@ from mcastplan.model.failure import Failure
 from mcastplan.model.measurement import ArcBytes, Calibration, Predicted, PredictedCloud
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.timeline import CloudTimeline
-from mcastplan.model.timers import TIMER_ROWS
+from mcastplan.model.timers import TIMER_ROWS, Timers
 from mcastplan.model.topology import Arc
+
+# A run's trains are sent at this many times the highest rate without loss, to see where they drop.
+OVERLOAD = 1.15
 
 # What separates the first byte from the last one at a replica, of the stages of a cold start.
 _ARRIVING = ("transfer", "repair", "fan_out")
+# Detection and return of a neighbour follow from intervals that the scenario configures.
+_TOLD = frozenset({"silent", "adjacency"})
+_LAB = Timers.of("lab")
 
 
 def predict(
@@ -59,19 +65,17 @@ def predict(
     talk = control(spec.scenario.timers, scheme, v6="sr-p2mp" in schemes)
     if failure is None:
         return _calm(calm, talk, probe)
-    return _failing(calm, talk, probe, failure)
+    until_s = watched_s(
+        spec.scenario.timers, failure.at_s, failure.up_at_s, silent=failure.kind == "silent"
+    )
+    return _failing(calm, talk, probe, failure, until_s)
 
 
 def calibrated(scenario: Scenario, calibration: Calibration, replicas: int) -> Scenario:
     """The scenario with the machine's constants: timers, and what a replica does after the last
     byte. All replicas of the lab are on one machine: when they hash and load at once, they share
     its cores. Raises `UsageError` for an unknown timer."""
-    fields = {row.key: row.field for row in TIMER_ROWS}
-    for key in calibration.timers:
-        if key not in fields:
-            raise UsageError(
-                f"calibration of {calibration.date}: no timer {key!r}; calibrate again"
-            )
+    timers = _timers(scenario.timers, calibration)
     share = min(1.0, calibration.machine.cores / replicas)
     engine = EngineProfile(
         "calibrated",
@@ -80,14 +84,28 @@ def calibrated(scenario: Scenario, calibration: Calibration, replicas: int) -> S
     )
     return msgspec.structs.replace(
         scenario,
-        timers=msgspec.structs.replace(
-            scenario.timers, **{fields[key]: value for key, value in calibration.timers.items()}
-        ),
+        timers=timers,
         clouds=tuple(
             msgspec.structs.replace(cloud, engine=engine, provision_s=0.0)
             for cloud in scenario.clouds
         ),
     )
+
+
+def _timers(configured: Timers, calibration: Calibration) -> Timers:
+    """Those of the calibration; what the routers are told to wait for (`_TOLD`) in proportion,
+    where the scenario tells them something else than the calibration's, which has ``timers: lab``.
+    """
+    fields = {row.key: row.field for row in TIMER_ROWS}
+    found: dict[str, float] = {}
+    for key, value in calibration.timers.items():
+        if key not in fields:
+            raise UsageError(
+                f"calibration of {calibration.date}: no timer {key!r}; calibrate again"
+            )
+        own = getattr(configured, fields[key]) / getattr(_LAB, fields[key]) if key in _TOLD else 1.0
+        found[fields[key]] = own * value
+    return msgspec.structs.replace(configured, **found)
 
 
 def _calm(calm: Calm, talk: Packets, probe: bool) -> Predicted:
@@ -107,7 +125,7 @@ def _calm(calm: Calm, talk: Packets, probe: bool) -> Predicted:
     return _predicted(calm, clouds, links=_links(calm, talk, probe, clouds, None))
 
 
-def _failing(calm: Calm, talk: Packets, probe: bool, failure: Failure) -> Predicted:
+def _failing(calm: Calm, talk: Packets, probe: bool, failure: Failure, until_s: float) -> Predicted:
     igp = LinkState(calm.context.scenario, calm.context.routes, [failure])
     row = scheme_timeline(calm.context, calm.kind, igp)
     if not row.feasible:
@@ -116,11 +134,10 @@ def _failing(calm: Calm, talk: Packets, probe: bool, failure: Failure) -> Predic
     episode = play(calm.context, calm.installed.scheme, igp, calm.installed.plans)
     clouds = [_cloud(cloud) for cloud in timeline.clouds]
     hit = Hit(episode, timeline)
-    ends_s = [failure.at_s + WATCH_S, (failure.up_at_s or 0.0) + WATCH_S]
     return _predicted(
         calm,
         clouds,
-        links=_links(calm, talk, probe, clouds, hit, ends_s),
+        links=_links(calm, talk, probe, clouds, hit, until_s),
         repaired_bytes=float(timeline.repaired_bytes),
     )
 
@@ -131,14 +148,14 @@ def _links(
     probe: bool,
     clouds: Sequence[PredictedCloud],
     hit: Hit | None,
-    ends_s: Sequence[float] = (),
+    until_s: float = 0.0,
 ) -> tuple[ArcBytes, ...]:
     """Counters are read from the end of the network's set-up until the last replica is ready and
-    every failure has been watched (``ends_s``)."""
+    every failure has been watched (``until_s``)."""
     ready = [cloud.ready_s for cloud in clouds if cloud.ready_s is not None]
     terms = calm.planned.setup_terms
     begin_s = sum(terms.values()) - terms.get("announce", 0.0)
-    seconds = max(0.0, max([*ready, *ends_s], default=0.0) - begin_s)
+    seconds = max(0.0, max([*ready, until_s]) - begin_s)
     return arc_bytes(calm, talk, seconds, probe=probe, hit=hit)
 
 
@@ -160,29 +177,49 @@ def _predicted(
     links: tuple[ArcBytes, ...],
     repaired_bytes: float = 0.0,
 ) -> Predicted:
-    ready = [cloud.ready_s for cloud in clouds if cloud.ready_s is not None]
-    arrived = [cloud.transfer_s for cloud in clouds if cloud.transfer_s is not None]
-    outages = [cloud.outage_s for cloud in clouds if cloud.outage_s is not None]
     binding = _binding(calm)
     space = calm.context.space
     return Predicted(
         setup_s=sum(calm.planned.setup_terms.values()) if clouds else None,
-        transfer_s=max(arrived, default=None),
-        ready_s=max(ready, default=None),
-        worst_outage_s=max(outages, default=None),
+        transfer_s=_largest(cloud.transfer_s for cloud in clouds),
+        ready_s=_largest(cloud.ready_s for cloud in clouds),
+        worst_outage_s=_largest(cloud.outage_s for cloud in clouds),
         rate_bps=_rate_bps(calm),
         binding=None if binding is None else space.words(*binding),
         binding_arc=None if binding is None else _arc_name(calm, binding[0]),
+        overloaded=_overloaded(calm),
         clouds=tuple(clouds),
         links=links,
         repaired_bytes=repaired_bytes,
     )
 
 
+def _largest(values: Iterable[float | None]) -> float | None:
+    """None where there is none, or one has no end: as what is measured."""
+    known = list(values)
+    ended = [each for each in known if each is not None]
+    return max(ended) if ended and len(ended) == len(known) else None
+
+
 def _binding(calm: Calm) -> tuple[Arc, int] | None:
     """The arc that the last flow waits for, and its copies."""
     (push,), _ = run(calm.context.space, [calm.planned])
     return push.binding
+
+
+def _overloaded(calm: Calm) -> tuple[str, ...]:
+    """Arcs that one multicast stream at `OVERLOAD` times its highest rate would fill, if nothing
+    before them dropped a part of it. Pulls adapt: none."""
+    if calm.kind.name == "unicast":
+        return ()
+    capacity = calm.context.space.capacity_bps
+    room = {
+        arc: capacity[arc] / weight
+        for each in calm.planned.loads
+        for arc, weight in each.weights.items()
+    }
+    most = OVERLOAD * min(room.values(), default=0.0)
+    return tuple(sorted(_arc_name(calm, arc) for arc, bps in room.items() if bps < most))
 
 
 def _arc_name(calm: Calm, arc: Arc) -> str:

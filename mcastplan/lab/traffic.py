@@ -17,7 +17,7 @@ from mcastplan.dataplane.flight import Flight
 from mcastplan.evaluate.push import FlowLoad
 from mcastplan.evaluate.wire import FRAME_BYTES, payload_bytes, wire_factor
 from mcastplan.lab.calm import TCP_BYTES, Calm
-from mcastplan.lab.control import PROBE_PPS, PROBE_STREAMS, Packets, probe_bytes
+from mcastplan.lab.control import PROBE_PPS, PROBE_S, PROBE_STREAMS, Packets, probe_bytes
 from mcastplan.model.measurement import ArcBytes
 from mcastplan.model.timeline import TransferTimeline
 from mcastplan.model.topology import Arc
@@ -65,11 +65,12 @@ def arc_bytes(
         for place, each in enumerate(calm.planned.loads):
             streams = each.flow.count if pulls <= PROBE_STREAMS else 1
             pps = streams * PROBE_PPS
+            probed_s = min(seconds, PROBE_S)
             if hit is None:
-                _probe(load, calm, each.copies, each.weights, pps * seconds)
+                _probe(load, calm, each.copies, each.weights, pps * probed_s)
                 continue
             for flight in hit.episode.transfers[calm.place].courses[place]:
-                lasts_s = min(flight.until_s, seconds) - max(flight.from_s, 0.0)
+                lasts_s = min(flight.until_s, probed_s) - max(flight.from_s, 0.0)
                 if lasts_s > 0:
                     weights = _weights(calm, each, flight)
                     copies = {arc: _copies(calm, weight) for arc, weight in weights.items()}

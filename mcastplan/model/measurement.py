@@ -120,7 +120,8 @@ class PredictedCloud(msgspec.Struct, frozen=True):
 
 
 class Predicted(msgspec.Struct, frozen=True, kw_only=True):
-    """The same push as the planner sees it; ``binding_arc`` is named as in `Measured.binding`."""
+    """The same push as the planner sees it; ``binding_arc`` is named as in `Measured.binding`.
+    ``overloaded``: it, and whatever else a rate of 1.15 times the highest fills."""
 
     setup_s: float | None
     transfer_s: float | None
@@ -129,6 +130,7 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     rate_bps: float | None
     binding: str | None
     binding_arc: str | None
+    overloaded: tuple[str, ...] = ()
     clouds: tuple[PredictedCloud, ...]
     links: tuple[ArcBytes, ...]
     repaired_bytes: float = 0.0

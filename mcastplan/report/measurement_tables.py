@@ -138,7 +138,7 @@ def run_rows(result: Measurement) -> Rows:
     for number, run in enumerate(result.runs, 1):
         seen = run.measured
         said = ", ".join(seen.binding) or read.NONE
-        place = run.predicted.binding_arc
+        place = ", ".join(run.predicted.overloaded)
         note = {True: "as predicted", False: f"predicted: {place}", None: ""}[binds(run)]
         found.append(
             (

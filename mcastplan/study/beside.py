@@ -212,9 +212,9 @@ def _pairs(rows: Sequence[Summary]) -> Iterator[Pair]:
 def binds(run: Run) -> bool | None:
     """Whether packets beyond the highest rate without loss were dropped where the plan says, and
     nowhere else; None where that was not looked for."""
-    if not run.measured.binding or run.predicted.binding_arc is None:
+    if not run.measured.binding or not run.predicted.overloaded:
         return None
-    return run.measured.binding == (run.predicted.binding_arc,)
+    return set(run.measured.binding) <= set(run.predicted.overloaded)
 
 
 def not_ready(result: Measurement) -> tuple[tuple[Run, Replica], ...]:
@@ -304,9 +304,9 @@ def _times(found: Sequence[Summary]) -> Iterator[str]:
 
 def _time(each: Summary, name: str) -> Iterator[str]:
     if each.failure is not None:
-        row = each.row("outage")
+        row, when = each.row("outage"), f"when {failed(each.failure)}"
+        yield from _never_again(each, f"{when}, ", name)
         if row is not None and row.measured is not None:
-            when = f"when {failed(each.failure)}"
             if row.measured == 0:
                 yield f"{when}, nobody missed a packet under {name}{_predicted(row)}"
             else:
@@ -315,6 +315,22 @@ def _time(each: Summary, name: str) -> Iterator[str]:
     row = each.row("ready")
     if row is not None and row.measured is not None:
         yield f"{name}: every replica ready after {show_time(row.measured)}{_predicted(row)}"
+
+
+def _never_again(each: Summary, when: str, name: str) -> Iterator[str]:
+    """Clouds that had not been reached again when the lab stopped to look, or should not have."""
+    run = each.runs[0]
+    seen = {one.cloud for one in run.measured.replicas if one.outages and one.outage_s is None}
+    said = {one.name for one in run.predicted.clouds if one.outage_s is None}
+    for clouds, tail in (
+        (seen & said, ", as predicted"),
+        (seen - said, ", which was not predicted"),
+    ):
+        if clouds:
+            yield f"{when}{', '.join(sorted(clouds))} got nothing any more under {name}{tail}"
+    if said - seen:
+        lost = ", ".join(sorted(said - seen))
+        yield f"{when}{lost} should have got nothing any more under {name}, and did"
 
 
 def _predicted(row: Row) -> str:
@@ -376,7 +392,7 @@ def _binding_words(result: Measurement) -> Iterator[str]:
         if not ok:
             yield (
                 f"{run.scheme}: packets were dropped at {', '.join(run.measured.binding)},"
-                f" predicted at {run.predicted.binding_arc}"
+                f" predicted at {', '.join(run.predicted.overloaded)}"
             )
 
 

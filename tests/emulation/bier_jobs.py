@@ -12,7 +12,7 @@ import msgspec
 from mcastlab.schemes.bier_maps import Imposition
 from mcastplan.schemes.bift import BierPacket, BiftRow, bitstring, forward_bits
 from mcastplan.wire.bier import BierHeader
-from tests.emulation.bier_node import OWN, Node, bier, ipv4
+from tests.emulation.bier_node import INNER_PACKETS, OWN, Node, bier, ipv4
 
 FRAMES = 100_000
 ID_64 = 0x10000  # BSL code 1, sub-domain 0, SI 0
@@ -24,6 +24,33 @@ def _hex(heard: dict[str, list[bytes]]) -> dict[str, list[str]]:
 
 def _answer(node: Node) -> dict[str, Any]:
     return {"heard": _hex(node.heard()), "drops": node.drops()}
+
+
+def odd_lengths() -> dict[str, Any]:
+    """Every valid BSL code but the BIFT's."""
+    node = Node(1)
+    node.bift(ID_64, 64, {1: 1})
+    for code in range(2, 8):
+        node.arrive(bier(ID_64, code, bytes(7) + b"\1") + ipv4(b"x"))
+    return _answer(node) | {"oddities": node.oddities()}
+
+
+def native(name: str) -> dict[str, Any]:
+    """An inner packet from the origin to this BFR's own site and to a neighbour, then from a
+    neighbour to the site; then each with its checksum wrong."""
+    node, packet = Node(1), ipv4(**INNER_PACKETS[name])
+    broken = bytearray(packet)
+    broken[(packet[0] & 15) * 4 - 1] ^= 1  # the header's last octet
+    node.bift(ID_64, 64, {1: 1, 2: OWN})
+    node.receive(1)
+    node.impose(Imposition(64, 1, ((ID_64, 3),)))
+    node.originate(packet)
+    node.arrive(bier(ID_64, 1, bytes(7) + b"\2") + packet)
+    good = _answer(node)
+    if packet[0] & 15 > 5:  # in an ordinary header that octet is the group's
+        node.originate(bytes(broken))
+        node.arrive(bier(ID_64, 1, bytes(7) + b"\2") + bytes(broken))
+    return good | {"bad": _answer(node)}
 
 
 def transit(packets: Sequence[str], bsl: int, rows: dict[str, int], number: int) -> dict[str, Any]:
@@ -155,7 +182,7 @@ class _Malformed:
                 self._inner,
                 self._tagged,
                 self._version,
-                self._mismatch,
+                self._checksum,
                 self._empty,
                 self._proto,
                 self._old,
@@ -200,10 +227,10 @@ class _Malformed:
         version = self._random.randrange(1, 16)
         return "unknown version", bier(ID_64, 1, self._own, version=version) + ipv4(b"x"), 0xAB37
 
-    def _mismatch(self) -> tuple[str, bytes, int]:
-        code = self._random.randrange(2, 8)
-        whole = bier(ID_64, code, self._own) + ipv4(b"x")
-        return "BSL code is not the BIFT's", whole, 0xAB37
+    def _checksum(self) -> tuple[str, bytes, int]:
+        inner = bytearray(ipv4(b"x"))
+        inner[self._random.choice((1, 4, 5, 6, 7, 9, 10, 11))] ^= 1 << self._random.randrange(8)
+        return "malformed inner packet", bier(ID_64, 1, self._own) + bytes(inner), 0xAB37
 
     def _empty(self) -> tuple[str, bytes, int]:
         return "empty BitString", self._good(bytes(8)), 0xAB37

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import socket
 import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from mcastlab import follow
+from mcastlab.errors import LabError
 from mcastlab.faults import Faults
 from mcastlab.network import Network
 from mcastlab.schemes import Lab
@@ -224,6 +230,7 @@ def following() -> dict[str, Any]:
             f"nexthop add id 7 {via('B')} dev {to['B'].name}",
             f"route add {c.loopback}/32 nhid 7",
         )
+        settled("object replaced", f"nexthop replace id 7 {via('C')} dev {to['C'].name}")
         settled("object gone", "nexthop del id 7")
         changes = scheme.follower.changes()
         again = scheme.follower.changes()
@@ -232,6 +239,52 @@ def following() -> dict[str, Any]:
         "order": all(each.heard_ns <= each.done_ns for each in changes),
         "again": len(again),
     }
+
+
+def overrun() -> dict[str, Any]:
+    """Far more route changes than the agent's socket holds come while it is stopped."""
+    follow._BUFFER_BYTES = 1
+    spec = triangle()
+    a, c = spec.router_named["A"], spec.router_named["C"]
+    to = {spec.router[port.peer].name: port for port in a.ports}
+    with _bier(spec) as (network, scheme):
+        worker = scheme.follower._worker
+        assert worker is not None
+        os.kill(worker.pid, signal.SIGSTOP)
+        ways = [to["C"].peer_address, to["B"].peer_address]
+        lines = [f"route replace {c.loopback}/32 via {ways[n % 2]}" for n in range(500)]
+        network.batch("ip", {a.host: lines})
+        os.kill(worker.pid, signal.SIGCONT)
+        changes = scheme.follower.changes()
+        row = _row(scheme, network, spec, "A", c.loopback)
+        shown = network.run(a.host, "ip", "route", "get", c.loopback)
+    lost = len([each for each in changes if each.host == a.host]) < 10
+    way = next(name for name, port in to.items() if port.peer_address in shown.split())
+    return {"lost": lost, "row": row, "route": way}
+
+
+def killed() -> dict[str, Any]:
+    """The agent dies: whoever asks hears of it, and nothing is left all the same."""
+    spec = triangle()
+    push, said = spec.pushes[0], []
+    with _bier(spec) as (network, scheme):
+        worker = scheme.follower._worker
+        assert worker is not None
+        scheme.open(push)
+        os.kill(worker.pid, signal.SIGKILL)
+        select.select([worker], [], [], BUDGET_S)
+        for ask in (scheme.drops, partial(scheme.tables, push)):
+            try:
+                ask()
+            except LabError as error:
+                said.append(str(error))
+        scheme.stop()
+        clsact = sum(
+            network.run(router.host, "tc", "qdisc", "show").count("clsact")
+            for router in spec.routers
+        )
+    pins = [str(each) for each in Path("/run/bpf").rglob("*bier*")]
+    return {"said": said, "left": {"pins": pins, "clsact": clsact}}
 
 
 def _row(scheme: Bier, network: Network, spec: LabSpec, name: str, loopback: str) -> str:

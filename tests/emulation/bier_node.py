@@ -18,6 +18,7 @@ import socket
 import struct
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from mcastlab import bpf
 from mcastlab.schemes import bier_maps
@@ -52,13 +53,30 @@ def ipv4(
     group: str = GROUP,
     ttl: int = 64,
     length: int | None = None,
+    options: bytes = b"",
+    fragment: int = 0,
 ) -> bytes:
-    """A UDP datagram in IPv4, by hand: ports 4000 to 1044, no UDP checksum."""
-    udp = struct.pack("!HHHH", 4000, 1044, 8 + len(payload), 0) + payload
-    total = 20 + len(udp) if length is None else length
-    head = struct.pack("!BBHHHBBH", 0x45, 0, total, 7, 0, ttl, 17, 0)
-    ends = socket.inet_aton(source) + socket.inet_aton(group)
-    return head[:10] + struct.pack("!H", checksum(head + ends)) + ends + udp
+    """A UDP datagram in IPv4, by hand: ports 4000 to 1044, no UDP checksum. With ``fragment``
+    (flags and offset) the payload alone."""
+    udp = b"" if fragment else struct.pack("!HHHH", 4000, 1044, 8 + len(payload), 0)
+    udp += payload
+    total = 20 + len(options) + len(udp) if length is None else length
+    first = 0x45 + len(options) // 4
+    head = struct.pack("!BBHHHBBH", first, 0, total, 7, fragment, ttl, 17, 0)
+    rest = socket.inet_aton(source) + socket.inet_aton(group) + options
+    return head[:10] + struct.pack("!H", checksum(head + rest)) + rest + udp
+
+
+# For `ipv4`: record route with room for one address, as long as a header can be, the last octets of
+# a datagram, none at all, more than 1,500.
+INNER_PACKETS: dict[str, dict[str, Any]] = {
+    "options": {"payload": b"x", "options": bytes.fromhex("0707040000000000")},
+    "longest": {"payload": b"x", "options": bytes([1] * 39 + [0])},
+    "last fragment": {"payload": b"x", "fragment": 185},
+    "no payload": {"payload": b"", "fragment": 185},
+    "empty datagram": {"payload": b""},
+    "jumbo": {"payload": bytes(1500)},
+}
 
 
 def bier(
@@ -217,3 +235,6 @@ class Node:
 
     def drops(self) -> dict[str, int]:
         return bier_maps.read_drops(self.loaded)
+
+    def oddities(self) -> dict[str, int]:
+        return bier_maps.read_oddities(self.loaded)

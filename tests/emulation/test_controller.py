@@ -104,7 +104,7 @@ def test_segments_read_back_as_written() -> None:
 def test_a_segment_too_large_is_refused() -> None:
     spec = diamond()
     branches = (Branch(spec.routers[1]),) * (sr_segments.MOST_BRANCHES + 1)
-    with pytest.raises(LabError, match="33 branches and 0 sites at one router"):
+    with pytest.raises(LabError, match="129 branches and 0 sites at one router"):
         segment_value(Segment(branches, ()), spec.pushes[0], 1)
 
 

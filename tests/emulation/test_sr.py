@@ -10,6 +10,7 @@ import pytest
 from mcastplan.dataplane.walk import walk_plan
 from mcastplan.study.plan import prepare
 from mcastplan.wire import ip, tunnels
+from tests.emulation.bier_node import INNER_PACKETS, ipv4
 from tests.emulation.sandboxed import in_sandbox
 from tests.emulation.sr_network import abilene, diamond
 
@@ -153,6 +154,17 @@ def test_100_000_malformed_packets() -> None:
         # A bad packet that got through would be number 2**32 - 1.
         assert out["got"][cloud] == {"missing": [], "twice": 0}, cloud
     assert out["good"] == 1000
+
+
+@pytest.mark.parametrize("name", [each for each in INNER_PACKETS if each != "jumbo"])
+def test_any_ipv4_packet_is_carried(name: str) -> None:
+    """Options, fragments too short for ports, no payload; the root and the leaf are IP hops."""
+    origin = diamond().pushes[0].origin.address
+    packet = ipv4(source=origin, **INNER_PACKETS[name])
+    found = [bytes.fromhex(each) for each in in_sandbox("sr_jobs:native", name)]
+    (inner,) = found
+    assert inner[8] == 62 and ip.checksum(inner[: (inner[0] & 15) * 4]) == 0
+    assert inner[:8] + inner[12:] == packet[:8] + packet[12:]
 
 
 def test_malformed_packets_of_an_origin() -> None:

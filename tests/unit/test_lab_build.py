@@ -168,7 +168,6 @@ def crowd(count: int, replicas: int = 1) -> tuple[Cloud, ...]:
         (small(clouds=(Cloud("c000-B", "B", 1e10, fanout="cache"),)), "cloud c000-B"),
         (options(unicast=UnicastOptions("cloud")), "per: cloud"),
         (options(sr_p2mp=SrP2mpOptions(dataplane="mpls")), "dataplane: mpls"),
-        (options(sr_p2mp=SrP2mpOptions(update="in-place")), "update: in-place"),
         (options(sr_p2mp=SrP2mpOptions(protected_adjacencies=True)), "protected_adjacencies"),
         (options(bier=BierOptions(frr="lfa")), "frr: lfa"),
         (options(bier=BierOptions(bsl=2048)), "bsl: 2048"),

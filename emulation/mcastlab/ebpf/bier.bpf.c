@@ -319,7 +319,7 @@ static __always_inline int dispose(struct __sk_buff *skb, __u32 header, bool hop
 	struct iphdr *ip = (void *)(p + inner);
 	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
 		return drop(DROP_INNER);
-	if (!ipv4_holds(ip, (void *)(long)skb->data_end) ||
+	if (!ipv4_holds(skb, inner, ip) ||
 	    inner + bpf_ntohs(ip->tot_len) > skb->len ||
 	    (ip->daddr & bpf_htonl(0xf0000000)) != bpf_htonl(0xe0000000))
 		return drop(DROP_INNER);
@@ -437,7 +437,7 @@ int bier_impose(struct __sk_buff *skb) {
 	struct imposition *found = bpf_map_lookup_elem(&impositions, &flow);
 	if (!found)
 		return NEXT_PROGRAM;
-	if (!ipv4_holds(ip, (void *)(long)skb->data_end) ||
+	if (!ipv4_holds(skb, ETH_BYTES, ip) ||
 	    ETH_BYTES + bpf_ntohs(ip->tot_len) > skb->len)
 		return drop(DROP_INNER);
 	if (ip->ttl <= 1)

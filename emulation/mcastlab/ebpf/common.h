@@ -24,11 +24,10 @@ static __always_inline void *linear(struct __sk_buff *skb, __u32 need) {
 	return data + need <= (void *)(long)skb->data_end ? data : NULL;
 }
 
-/* As `linear`, after pulling what still lies in fragments, and IPv4 options behind it too. */
+/* As `linear`, after pulling what still lies in fragments. */
 static __always_inline void *pulled(struct __sk_buff *skb, __u32 need) {
 	void *data = linear(skb, need);
-	__u32 most = need + OPTION_BYTES;
-	if (data || skb->len < need || bpf_skb_pull_data(skb, skb->len < most ? skb->len : most))
+	if (data || skb->len < need || bpf_skb_pull_data(skb, need))
 		return data;
 	return linear(skb, need);
 }
@@ -52,26 +51,25 @@ static __always_inline void decrease_ttl(struct iphdr *ip) {
 	ip->ttl--;
 }
 
-/* Whether an IPv4 header is one: version, lengths, checksum (RFC 1812 section 5.2.2). Its first 20
- * octets are there; `end` is where what can be read ends.
+/* Whether an IPv4 header, `at` that offset, is one: version, lengths, checksum (RFC 1812 section
+ * 5.2.2). Its first 20 octets can be read; options may lie elsewhere.
  */
-static __always_inline bool ipv4_holds(struct iphdr *ip, void *end) {
-	const __u16 *word = (void *)ip;
-	__u32 sum = 0, words = ip->ihl * 2;
+static __always_inline bool ipv4_holds(struct __sk_buff *skb, __u32 at, const struct iphdr *ip) {
+	const __u16 *word = (const void *)ip;
+	__u16 option[OPTION_BYTES / 2] = {};
+	__u32 sum = 0, options = ip->ihl * 4 - IP_BYTES;
 	if (ip->version != 4 || ip->ihl < 5 || bpf_ntohs(ip->tot_len) < ip->ihl * 4)
 		return false;
 #pragma unroll
 	for (__u32 i = 0; i < IP_BYTES / 2; i++)
 		sum += word[i];
-	if (words > IP_BYTES / 2) {
+	asm volatile("" : "+r"(options)); /* or clang forgets the bounds that the verifier wants */
+	if (options) {
+		if (options > OPTION_BYTES || bpf_skb_load_bytes(skb, at + IP_BYTES, option, options))
+			return false;
 #pragma unroll
-		for (__u32 i = IP_BYTES / 2; i < (IP_BYTES + OPTION_BYTES) / 2; i++) {
-			if (i >= words)
-				break;
-			if ((void *)(word + i + 1) > end)
-				return false;
-			sum += word[i];
-		}
+		for (__u32 i = 0; i < OPTION_BYTES / 2; i++)
+			sum += option[i];
 	}
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);

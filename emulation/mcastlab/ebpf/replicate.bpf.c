@@ -17,22 +17,15 @@
  * however many branches there are. The inner IPv4 header is checked where it is used (root and
  * leaves), not where it is carried. The inner TTL falls by one at the root and by one at a leaf.
  *
- * Not done: IPv4 options (dropped as malformed), ping to a Replication-SID, TLVs in an SRH.
+ * Not done: ping to a Replication-SID, TLVs in an SRH.
  */
+#include "common.h"
 
-#include <linux/bpf.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <linux/in.h>
-#include <linux/ip.h>
 #include <linux/ipv6.h>
-#include <linux/pkt_cls.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
 
-#define MAX_BRANCHES 32
-#define MAX_PORTS 32
-#define NOT_OURS TC_ACT_UNSPEC /* whoever is attached next, then the kernel */
+#define MAX_BRANCHES 128
+#define MAX_PORTS 256
 #define HOP_LIMIT 64 /* of a new outer header, RFC 2473 section 6.3 */
 #define SRH_BYTES 24
 #define SRH_TYPE 4
@@ -40,9 +33,7 @@
 /* linux/bpf.h since 6.3; Debian 12 has an older one. */
 #define DECAP_TO_IPV4 (1ULL << 7)
 
-#define ETH_BYTES ((int)sizeof(struct ethhdr))
-#define IPV6_BYTES ((int)sizeof(struct ipv6hdr))
-#define IPV4_BYTES ((int)sizeof(struct iphdr))
+#define IPV6_BYTES 40
 
 /* PASSED and DROPPED of schemes/sr_segments.py name them in this order. */
 enum counter {
@@ -51,6 +42,7 @@ enum counter {
 	COPIES,      /* sent on a branch */
 	RESOLVED,    /* of these, through the kernel, for want of a MAC address */
 	DELIVERED,   /* sent to a site */
+	UNSTEERED,   /* multicast from an origin that no policy takes: left to the kernel */
 	VLAN,        /* a VLAN tag in front */
 	OTHER_HOST,  /* framed for another router */
 	TRUNCATED,   /* shorter than its headers */
@@ -63,7 +55,6 @@ enum counter {
 	INNER,       /* IPv4 header malformed */
 	INNER_TTL,   /* IPv4 TTL 0 or 1 */
 	STREAM,      /* IPv4 source and group that are not the segment's */
-	NO_POLICY,   /* multicast from an origin that no policy is for */
 	NO_BRANCH,   /* a segment that neither replicates nor delivers */
 	NO_ROUTE,    /* a branch without a route */
 	TOO_BIG,     /* a branch over the MTU on its way */
@@ -123,7 +114,7 @@ struct {
 /* Without preallocation: an element that is replaced stays whole for those who still read it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 256);
+	__uint(max_entries, 1024);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct stream);
 	__type(value, struct policy);
@@ -165,47 +156,16 @@ static __always_inline struct node *this_node(void)
 	return bpf_map_lookup_elem(&node, &zero);
 }
 
-/* Whether that many bytes can be read through pointers, after this call. */
-static __always_inline int linear(struct __sk_buff *skb, int bytes)
+/* What is wrong with the IPv4 packet that begins at that offset and fills the rest; 0: nothing. */
+static __always_inline __u32 wrong(struct __sk_buff *skb, __u32 at, const struct iphdr *ip)
 {
-	if ((void *)(long)skb->data + bytes <= (void *)(long)skb->data_end)
-		return 1;
-	return bpf_skb_pull_data(skb, bytes) == 0;
-}
-
-/* RFC 1071, over a header without options. */
-static __always_inline int checksum_holds(const struct iphdr *ip)
-{
-	const __u16 *word = (const void *)ip;
-	__u32 sum = 0;
-
-#pragma unroll
-	for (int i = 0; i < IPV4_BYTES / 2; i++)
-		sum += word[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum == 0xffff;
-}
-
-/* What is wrong with an IPv4 header whose packet has that many bytes; 0: nothing. */
-static __always_inline __u32 wrong(const struct iphdr *ip, int bytes)
-{
-	if (*(const __u8 *)ip != 0x45 || !checksum_holds(ip))
+	if (!ipv4_holds(skb, at, ip))
 		return INNER;
-	if (bpf_ntohs(ip->tot_len) != bytes)
+	if (bpf_ntohs(ip->tot_len) != skb->len - at)
 		return LENGTH;
 	if (ip->ttl <= 1)
 		return INNER_TTL;
 	return 0;
-}
-
-/* RFC 1141: TTL - 1 adds 0x0100 to the checksum. */
-static __always_inline void age(struct iphdr *ip)
-{
-	__u32 sum = ip->check + bpf_htons(0x0100);
-
-	ip->check = (__u16)(sum + (sum >= 0xffff));
-	ip->ttl--;
 }
 
 /* RFC 6438: addresses, protocol and ports of the inner packet in 20 bits. */
@@ -240,10 +200,8 @@ static long to_site(__u32 i, void *context)
 	if (i >= MAX_PORTS || (void *)(ip + 1) > (void *)(long)skb->data_end)
 		return 1;
 	struct port *port = &pass->segment->port[i];
-	__u32 group = bpf_ntohl(ip->daddr);
-	__u8 to[ETH_ALEN] = {0x01, 0x00, 0x5e, group >> 16 & 0x7f, group >> 8, group};
 
-	__builtin_memcpy(eth->h_dest, to, ETH_ALEN);
+	group_mac(eth->h_dest, ip->daddr);
 	__builtin_memcpy(eth->h_source, port->mac, ETH_ALEN);
 	if (pass->consume && i + 1 == pass->segment->ports) {
 		count(DELIVERED);
@@ -314,12 +272,15 @@ static long to_branch(__u32 i, void *context)
 	struct ethhdr *eth = (void *)(long)skb->data;
 	struct ipv6hdr *ip6 = (void *)(eth + 1);
 
-	/* Nothing that comes here is shorter; the SRH's place is looked at only where there is one. */
-	if ((void *)(ip6 + 1) + SRH_BYTES > (void *)(long)skb->data_end) {
+	if ((void *)(ip6 + 1) > (void *)(long)skb->data_end) {
 		count(TRUNCATED);
 		return 1;
 	}
 	if (out) {
+		if ((void *)(ip6 + 1) + SRH_BYTES > (void *)(long)skb->data_end) {
+			count(TRUNCATED);
+			return 1;
+		}
 		__builtin_memcpy((__u8 *)(ip6 + 1) + 8, branch->sid, 16);
 		__builtin_memcpy(eth->h_dest, branch->to, ETH_ALEN);
 		__builtin_memcpy(eth->h_source, branch->from, ETH_ALEN);
@@ -365,20 +326,20 @@ static __always_inline int dispose(struct pass *pass)
 	/* The last branches were pinned ones. */
 	if (!pass->bare && bpf_skb_adjust_room(skb, -SRH_BYTES, BPF_ADJ_ROOM_NET, 0))
 		return drop(FAILED);
-	if (!linear(skb, ETH_BYTES + IPV6_BYTES + IPV4_BYTES))
+	if (!pulled(skb, ETH_BYTES + IPV6_BYTES + IP_BYTES))
 		return drop(TRUNCATED);
 	struct iphdr *ip = (void *)(long)skb->data + ETH_BYTES + IPV6_BYTES;
 
 	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
 		return drop(TRUNCATED);
-	__u32 why = wrong(ip, skb->len - ETH_BYTES - IPV6_BYTES);
+	__u32 why = wrong(skb, ETH_BYTES + IPV6_BYTES, ip);
 
 	if (why)
 		return drop(why);
 	if (ip->saddr != segment->source ||
 	    (ip->daddr != segment->group[0] && ip->daddr != segment->group[1]))
 		return drop(STREAM);
-	age(ip);
+	decrease_ttl(ip);
 	if (bpf_skb_adjust_room(skb, -IPV6_BYTES, BPF_ADJ_ROOM_MAC, DECAP_TO_IPV4))
 		return drop(FAILED);
 	struct ethhdr *eth = (void *)(long)skb->data;
@@ -394,9 +355,9 @@ static __always_inline int dispose(struct pass *pass)
 /* End.Replicate with an SRH in front: nothing left in it, so it goes. 0, or what is wrong. */
 static __always_inline __u32 take_srh(struct __sk_buff *skb)
 {
-	if (skb->len < ETH_BYTES + IPV6_BYTES + SRH_BYTES + IPV4_BYTES)
+	if (skb->len < ETH_BYTES + IPV6_BYTES + SRH_BYTES + IP_BYTES)
 		return TRUNCATED;
-	if (!linear(skb, ETH_BYTES + IPV6_BYTES + SRH_BYTES))
+	if (!pulled(skb, ETH_BYTES + IPV6_BYTES + SRH_BYTES))
 		return TRUNCATED;
 	__u8 *srh = (void *)(long)skb->data + ETH_BYTES + IPV6_BYTES;
 
@@ -424,10 +385,10 @@ int replicate(struct __sk_buff *skb)
 	struct pass pass = {.skb = skb, .bare = 1, .verdict = TC_ACT_SHOT};
 
 	if (skb->protocol != bpf_htons(ETH_P_IPV6) || !me)
-		return NOT_OURS;
+		return NEXT_PROGRAM;
 	if (skb->len < ETH_BYTES + IPV6_BYTES)
 		return drop(TRUNCATED);
-	if (!linear(skb, ETH_BYTES + IPV6_BYTES))
+	if (!pulled(skb, ETH_BYTES + IPV6_BYTES))
 		return drop(TRUNCATED);
 	struct ethhdr *eth = (void *)(long)skb->data;
 	struct ipv6hdr *ip6 = (void *)(eth + 1);
@@ -438,7 +399,7 @@ int replicate(struct __sk_buff *skb)
 	const __u16 *mine = (const __u16 *)me->locator;
 
 	if (to[0] != mine[0] || to[1] != mine[1] || to[2] != mine[2] || to[3] == 0)
-		return NOT_OURS;
+		return NEXT_PROGRAM;
 
 	if (skb->vlan_present)
 		return drop(VLAN);
@@ -465,15 +426,13 @@ int replicate(struct __sk_buff *skb)
 	} else if (ip6->nexthdr != IPPROTO_IPIP) {
 		return drop(NEXT_HEADER);
 	}
-	if (skb->len < ETH_BYTES + IPV6_BYTES + IPV4_BYTES + 8)
+	if (skb->len < ETH_BYTES + IPV6_BYTES + IP_BYTES)
 		return drop(TRUNCATED);
 	if (!segment->branches && !segment->ports)
 		return drop(NO_BRANCH);
 	count(REPLICATED);
 	pass.segment = segment;
 	if (segment->branches) {
-		if (!linear(skb, ETH_BYTES + IPV6_BYTES + SRH_BYTES))
-			return drop(TRUNCATED);
 		pass.consume = !segment->ports;
 		bpf_loop(segment->branches, to_branch, &pass, 0);
 	}
@@ -489,34 +448,33 @@ int impose(struct __sk_buff *skb)
 	__u32 ports = 0;
 
 	if (skb->protocol != bpf_htons(ETH_P_IP) || !me)
-		return NOT_OURS;
-	if (skb->len < ETH_BYTES + IPV4_BYTES + 8)
-		return drop(TRUNCATED);
-	if (!linear(skb, ETH_BYTES + IPV4_BYTES + 8))
-		return drop(TRUNCATED);
+		return NEXT_PROGRAM;
+	if (!pulled(skb, ETH_BYTES + IP_BYTES))
+		return NEXT_PROGRAM;
 	struct ethhdr *eth = (void *)(long)skb->data;
 	struct iphdr *ip = (void *)(eth + 1);
 
-	if ((void *)(ip + 1) + 8 > (void *)(long)skb->data_end)
-		return drop(TRUNCATED);
-	/* 224/4 but 224.0.0/24, which never leaves a link. */
-	if ((ip->daddr & bpf_htonl(0xf0000000)) != bpf_htonl(0xe0000000) ||
-	    (ip->daddr & bpf_htonl(0xffffff00)) == bpf_htonl(0xe0000000))
-		return NOT_OURS;
-	if (skb->vlan_present)
-		return drop(VLAN);
-	if (skb->pkt_type != PACKET_MULTICAST)
-		return drop(OTHER_HOST);
-	__u32 why = wrong(ip, skb->len - ETH_BYTES);
-
-	if (why)
-		return drop(why);
+	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
+		return NEXT_PROGRAM;
 	stream.source = ip->saddr;
 	stream.group = ip->daddr;
 	struct policy *policy = bpf_map_lookup_elem(&policies, &stream);
 
-	if (!policy)
-		return drop(NO_POLICY);
+	if (!policy) {
+		/* 224/4 but 224.0.0/24, which never leaves a link. */
+		if ((ip->daddr & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) &&
+		    (ip->daddr & bpf_htonl(0xffffff00)) != bpf_htonl(0xe0000000))
+			count(UNSTEERED);
+		return NEXT_PROGRAM;
+	}
+	if (skb->vlan_present)
+		return drop(VLAN);
+	if (skb->pkt_type != PACKET_MULTICAST)
+		return drop(OTHER_HOST);
+	__u32 why = wrong(skb, ETH_BYTES, ip);
+
+	if (why)
+		return drop(why);
 	struct segment *segment = bpf_map_lookup_elem(&segments, &policy->sid);
 
 	if (!segment)
@@ -524,8 +482,9 @@ int impose(struct __sk_buff *skb)
 	if (!segment->branches && !segment->ports)
 		return drop(NO_BRANCH);
 	count(IMPOSED);
-	age(ip);
-	if (!(ip->frag_off & bpf_htons(0x3fff)))
+	decrease_ttl(ip);
+	if (!(ip->frag_off & bpf_htons(0x3fff)) && ip->ihl == 5 &&
+	    (void *)(ip + 1) + 4 <= (void *)(long)skb->data_end)
 		ports = *(__u32 *)(ip + 1);
 	__u32 label = flow_label(ip, ports);
 

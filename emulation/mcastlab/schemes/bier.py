@@ -124,6 +124,13 @@ class Bier:
             total.update(maps.read_drops(loaded))
         return dict(total)
 
+    def oddities(self) -> dict[str, int]:
+        """As `drops`, of packets that were odd and went on all the same."""
+        total: Counter[str] = Counter()
+        for loaded in self.loaded.values():
+            total.update(maps.read_oddities(loaded))
+        return dict(total)
+
     def stop(self) -> None:
         """End the agent, detach and unload everything. May be called after half a start."""
         self._undo.close()

@@ -18,12 +18,12 @@ from mcastlab.errors import LabError
 from mcastplan.schemes.bift import BSL_CODE
 
 MAX_BSL = 1024
-MAX_ROWS = 64
+MAX_ROWS = 128  # a lab has at most 100 routers and 250 sites
 MAX_SETS = 16
-MAX_PORTS = 32
+MAX_PORTS = 256
 NOBODY, SELF, FIRST_NEIGHBOUR = 0, 1, 2  # rows of a BIFT
 
-# In the order of the program's `enum drop`.
+# Then ODDITIES, in the order of the program's `enum counter`.
 DROPS = (
     "VLAN tag",
     "frame for another station",
@@ -31,7 +31,6 @@ DROPS = (
     "unknown version",
     "reserved BSL code",
     "unknown BIFT-id",
-    "BSL code is not the BIFT's",
     "TTL expired",
     "empty BitString",
     "bit without a BIFT entry",
@@ -42,6 +41,8 @@ DROPS = (
     "store failed",
     "redirect failed",
 )
+# Counted, and the packet goes on (RFC 8296 section 2.1.2: the length is the BIFT's).
+ODDITIES = ("BSL code is not the BIFT's",)
 
 _FBM_BYTES = MAX_BSL // 8
 _ROW_BYTES = 16 + _FBM_BYTES
@@ -207,8 +208,17 @@ def read_sites(value: bytes) -> tuple[int, ...]:
 
 def read_drops(loaded: Loaded) -> dict[str, int]:
     """Packets dropped by reason, all CPUs together; reasons that never came are left out."""
-    counters = loaded.map("drops")
-    counted = {name: counters.sum_u64(number) for number, name in enumerate(DROPS)}
+    return _counted(loaded, DROPS, 0)
+
+
+def read_oddities(loaded: Loaded) -> dict[str, int]:
+    """As `read_drops`, of what is odd about packets that went on all the same."""
+    return _counted(loaded, ODDITIES, len(DROPS))
+
+
+def _counted(loaded: Loaded, names: Sequence[str], first: int) -> dict[str, int]:
+    counters = loaded.map("counters")
+    counted = {name: counters.sum_u64(number) for number, name in enumerate(names, first)}
     counters.close()
     return {name: count for name, count in counted.items() if count}
 

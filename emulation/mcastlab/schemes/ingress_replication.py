@@ -88,16 +88,31 @@ class IngressReplication:
         self._network.batch("tc", {host: [gone.format(device)] for host in self._egress(push)})
 
     def stop(self) -> None:
-        """Devices away, and clsact of the origins' ports if nobody else uses it."""
+        """Devices away, with the filters of pushes that are open, and clsact of the origins' ports
+        if nobody else uses it. Safe halfway."""
         gone = Lines(list)
+        made = {
+            host: {row["ifname"] for row in self._json(host, "ip", "-j", "link", "show")}
+            for host, _, _ in self._devices()
+        }
         for host, device, _ in self._devices():
-            gone[host].append(f"link del dev {device}")
+            if device in made[host]:
+                gone[host].append(f"link del dev {device}")
         self._network.batch("ip", gone)
+        own = {_priority(push) for push in self._spec.pushes}
         for origin in self._spec.origins:
             host, port = origin.router, origin.port
-            show = ("tc", "filter", "show", "dev", port)
-            if not any(self._network.run(host, *show, way) for way in ("ingress", "egress")):
-                self._network.batch("tc", {host: [f"qdisc del dev {port} clsact"]})
+            if "clsact" not in self._network.run(host, "tc", "qdisc", "show", "dev", port):
+                continue
+            show = ("tc", "-j", "filter", "show", "dev", port)
+            left = {row["pref"] for row in self._json(host, *show, "ingress")}
+            lines = [
+                f"filter del dev {port} ingress protocol ip pref {each}"
+                for each in sorted(left & own)
+            ]
+            if left <= own and not self._json(host, *show, "egress"):
+                lines.append(f"qdisc del dev {port} clsact")
+            self._network.batch("tc", {host: lines})
 
     def drops(self) -> dict[str, int]:
         """What tunnels could not send since `start`."""

@@ -95,7 +95,12 @@ class SrP2mpLab:
         return checks(spec, push, context.routes, demand, status, lookup, self.plane.loaded)
 
     def drops(self) -> dict[str, int]:
-        """By reason, all routers together; reasons that did not occur are left out."""
+        """By reason, all routers together; reasons that did not occur are left out.
+
+        Raises `LabError` if a controller has ended.
+        """
+        for site in self._sites.values():
+            site.check()
         totals = self.counters()
         return {name: totals[name] for name in DROPPED if totals[name]}
 

@@ -3,7 +3,7 @@
 A Replication-SID is ``locator:function:instance::``: the function is 0xE000 + Tree-ID, as `plan`
 prints it, and the next 16 bits number the instance of the tree, so that two instances stand side by
 side (RFC 9960, make-before-break). A branch over a pinned adjacency names its port, whose MAC
-addresses come with it. Not encoded: more than 32 branches or 32 sites at one router.
+addresses come with it. Not encoded: more than 128 branches or 256 sites at one router, which is more than a lab has.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from mcastplan.lab.spec import LabPort, LabPush, LabRouter, LabSite, LabSpec
 from mcastplan.model.plan import Entry, ReplicationPlan, Steer
 from mcastplan.schemes.replication_segment import FIRST_FUNCTION
 
-MOST_BRANCHES = MOST_PORTS = 32
+MOST_BRANCHES, MOST_PORTS = 128, 256
 MOST_INSTANCES = 0xFFFF
-# `enum counter` of replicate.bpf.c. The first five are no drops.
-PASSED = ("imposed", "replicated", "copies", "resolved", "delivered")
+# `enum counter` of replicate.bpf.c. The first six are no drops: what no policy takes, as before
+# `open` and after `close`, is the kernel's.
+PASSED = ("imposed", "replicated", "copies", "resolved", "delivered", "unsteered")
 DROPPED = (
     "VLAN tag",
     "other host",
@@ -37,7 +38,6 @@ DROPPED = (
     "malformed inner header",
     "inner TTL",
     "not this stream",
-    "no policy",
     "no branch",
     "no route",
     "over the MTU",

@@ -71,6 +71,12 @@ class Site:
         """The controller's process."""
         return self._process.pid
 
+    def check(self) -> None:
+        """Raises `LabError` if the controller has ended, and failures go unheeded."""
+        status = self._process.poll()
+        if status is not None:
+            raise LabError(f"the SR-P2MP controller of {self._root.name} ended: status {status}")
+
     def ask(self, what: str, argument: object = None) -> Any:
         """The controller's answer. Raises `LabError` with what went wrong there."""
         return controller.ask(self._engine, what, argument, ANSWER_S)
