@@ -76,6 +76,11 @@ def _judge(report: Report, scenario: str, what: str, asked: ask.Asked, judge: Ju
     loaded = load_scenario(f"builtin:{scenario}")
     try:
         result = ask.measure(loaded, asked, watch)
+    except KeyboardInterrupt:
+        if not watch.late:
+            raise
+        report.failed(what, f"not up within {PART_S:.0f} s")
+        return
     except Exception as error:  # a lab's defect, too, is a line
         first, *more = f"{type(error).__name__}: {error}".splitlines()
         report.failed(what, first)

@@ -1,4 +1,4 @@
-"""Twenty-eight routers of a European backbone, each a BFR; a cable is pulled in mid-push.
+"""Twenty-eight routers of a European backbone, each a BFR; a cable to half of the clouds is pulled in mid-push.
 
 BIER's tables follow every router's own kernel routes: no router but the ingress knows the push.
 
@@ -10,4 +10,5 @@ import sys
 from _lab import run
 
 if __name__ == "__main__":
-    sys.exit(run(__file__, "builtin:lab-nobel-eu", "--scheme", "bier"))
+    push = ("builtin:lab-nobel-eu", "--scheme", "bier", "--fail", "Brussels,Frankfurt@40%")
+    sys.exit(run(__file__, *push))

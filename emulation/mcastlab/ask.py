@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -95,16 +96,20 @@ def measure(scenario: Scenario, asked: Asked, watch: Watch) -> Measurement:
     ran: list[job.Ran] = []
     interrupted = False
     try:
-        for event in run_job("mcastlab.experiment:main", whole):
-            watch(event)
-            if isinstance(event, job.Up):
-                up = event
-            elif isinstance(event, job.Ran):
-                ran.append(event)
+        with closing(run_job("mcastlab.experiment:main", whole)) as events:
+            for event in events:
+                watch(event)
+                if isinstance(event, job.Up):
+                    up = event
+                elif isinstance(event, job.Ran):
+                    ran.append(event)
     except KeyboardInterrupt:
         if not ran:
             raise
         interrupted = True
+    finally:
+        if whole.pcap is not None:
+            _discard(spec, Path(whole.pcap))
     assert up is not None  # the sandbox raises before it ends without it
     return _measurement(scenario, spec, constants, plans, up, ran, interrupted)
 
@@ -225,6 +230,13 @@ def _time(text: str, what: str) -> float:
         return parse_time(text)
     except UnitError as error:
         raise UsageError(f"{what}: {error}") from None
+
+
+def _discard(spec: LabSpec, folder: Path) -> None:
+    """Captures that were cut short with the sandbox; whole ones have another name by then."""
+    from mcastlab import capture  # noqa: PLC0415 - it needs Mininet, and doctor comes first
+
+    capture.discard(spec, folder)
 
 
 def _plan(

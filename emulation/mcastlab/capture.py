@@ -65,6 +65,21 @@ def _name(text: str) -> str:
     return quote(text, safe="#")
 
 
+def discard(spec: LabSpec, folder: Path) -> None:
+    """Remove what a capture that never came to `stop` left there; whole files stay."""
+    for point in points(spec):
+        _temporary(folder, point).unlink(missing_ok=True)
+        _log(folder, point).unlink(missing_ok=True)
+
+
+def _temporary(folder: Path, point: Point) -> Path:
+    return folder / f".{point.file}.part"
+
+
+def _log(folder: Path, point: Point) -> Path:
+    return folder / f".{point.file}.log"
+
+
 class Running(msgspec.Struct):
     """One capture under way. ``before``: packets the port had carried when it surely ran."""
 
@@ -121,15 +136,15 @@ class Capture:
                 failed.append(f"{each.point.file} ({_last(each.log) if code else f'{lost} lost'})")
                 continue
             written.append(self._folder / each.point.file)
-            self._temporary(each.point).rename(written[-1])
+            _temporary(self._folder, each.point).rename(written[-1])
             each.log.unlink()
         if failed:
             raise LabError(f"captures are not whole: {', '.join(failed)}")
         return tuple(written)
 
     def _begin(self, point: Point) -> Running:
-        log = self._folder / f".{point.file}.log"
-        file = str(self._temporary(point))
+        log = _log(self._folder, point)
+        file = str(_temporary(self._folder, point))
         # fmt: off
         argv = [TOOL, "-P", "-p", "-B", BUFFER_MIB, "-i", point.port, "-w", file]
         # fmt: on
@@ -147,9 +162,6 @@ class Capture:
         """Packets through the port in both directions so far."""
         _, received, _, sent = traffic(self._network, point.host)[point.port]
         return received + sent
-
-    def _temporary(self, point: Point) -> Path:
-        return self._folder / f".{point.file}.part"
 
 
 def _captured(running: Running) -> int:

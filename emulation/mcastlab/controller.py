@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import selectors
+import sys
 import time
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
@@ -197,5 +198,9 @@ def main(argv: list[str]) -> int:
     except EOFError:
         return 0
     if isinstance(job, Job):  # else it is told to stop before it began
-        Controller(job).serve(engine)
+        try:
+            Controller(job).serve(engine)
+        except LabError as error:  # whoever asks next hears that the controller ended
+            sys.stderr.write(f"SR-P2MP controller: {error}\n")
+            return 1
     return 0

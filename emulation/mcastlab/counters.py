@@ -16,7 +16,7 @@ import msgspec
 
 from mcastlab.network import Network
 from mcastlab.shaping import WIRE_BYTES
-from mcastplan.lab.spec import LabSpec
+from mcastplan.lab.spec import LabPush, LabSpec
 from mcastplan.model.measurement import ArcBytes
 
 _GETQDISC, _NEWQDISC, _DONE = 38, 36, 3  # RTM_GETQDISC, RTM_NEWQDISC, NLMSG_DONE
@@ -63,11 +63,10 @@ def traffic(network: Network, host: str) -> dict[str, tuple[int, int, int, int]]
     return ports
 
 
-def arcs(spec: LabSpec, before: Reading, after: Reading) -> tuple[ArcBytes, ...]:
+def arcs(spec: LabSpec, push: LabPush, before: Reading, after: Reading) -> tuple[ArcBytes, ...]:
     """What passed between two readings, named and ordered as in `compare`.
 
-    Core arcs both ways, also those without a packet; access arcs in the direction of the push. An
-    origin of several transfers is one host: its row is repeated under each of them.
+    Core arcs both ways, also those without a packet; access arcs in the direction of the push.
     """
     graph, links = spec.scenario.topology.graph, spec.scenario.topology.links
     rows = []
@@ -94,9 +93,8 @@ def arcs(spec: LabSpec, before: Reading, after: Reading) -> tuple[ArcBytes, ...]
     for site in spec.sites:
         pe = spec.router[site.router].name
         add(site.router, site.port, pe, f"cloud:{site.cloud}", None)
-    for push in spec.pushes:
-        pe = spec.router[push.origin.router].name
-        add(push.origin.host, "eth0", f"origin:{push.transfer}", pe, None)
+    pe = spec.router[push.origin.router].name
+    add(push.origin.host, "eth0", f"origin:{push.transfer}", pe, None)
     rows.sort(key=lambda row: (row.kind != "core", row.source, row.target, row.link or ""))
     return tuple(rows)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mcastlab.network import Network
 
 INTERVAL_S = 1e-3
-GAP_S = 5e-3
+GAP_S = 2e-3
 LAST_S = 0.25  # after the last probe: what is not here by then is lost
 LAST_POLL_S = 0.01
 

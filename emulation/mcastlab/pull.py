@@ -164,6 +164,13 @@ def _serve(channel: Channel[Any], address: str, folder: Path) -> None:
     channel.receive()  # there are no commands: returns when the engine is gone
 
 
+def _once(response: http.client.HTTPResponse, view: memoryview) -> int:
+    """As `readinto`, but no longer than for the first bytes to come."""
+    content = response.read1(len(view))
+    view[: len(content)] = content
+    return len(content)
+
+
 class Pulled(msgspec.Struct, frozen=True):
     """A shard is complete; instants of its first and last byte [ns]."""
 
@@ -200,7 +207,8 @@ class _Client:
             try:
                 response = self._ask(shard.name, have)
                 while have < shard.size_bytes:
-                    count = response.readinto(self._buffer)
+                    # The first byte counts when it comes; what follows fills the buffer.
+                    count = response.readinto(view) if first_ns else _once(response, view)
                     if not count:
                         raise http.client.IncompleteRead(b"")
                     first_ns = first_ns or time.monotonic_ns()

@@ -28,7 +28,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, Any, NoReturn, Self
@@ -278,7 +278,7 @@ class Sandbox:
         self._child = None
 
 
-def run_job(function: str, whole: job.Job) -> Iterator[job.Event]:
+def run_job(function: str, whole: job.Job) -> Generator[job.Event, None, None]:
     """Calls ``module:function(job, tell)`` in a sandbox; everything that it tells, as it happens.
 
     Raises what `Sandbox.events` raises. Closing the iterator ends the sandbox.

@@ -59,6 +59,9 @@ def predict(
     """
     replicas = sum(len(site.replicas) for site in spec.receiving(push))
     scenario = calibrated(spec.scenario, calibration, replicas)
+    if scheme == "unicast":  # replicas ask by themselves; what was calibrated is UFTP's
+        timers = msgspec.structs.replace(scenario.timers, announce_s=0.0)
+        scenario = msgspec.structs.replace(scenario, timers=timers)
     calm = run_calm(scenario, push.transfer, scheme)
     schemes = spec.scenario.schemes.only or ()
     # Intervals of hellos and BFD are as configured, not as calibrated.

@@ -7,7 +7,7 @@ the place of the lab's own experiment.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from mcastlab import ask, experiment, job
@@ -36,7 +36,7 @@ def flipped(folder: Path, push: LabPush) -> Manifest:
     return manifest
 
 
-def run_flipped(function: str, whole: job.Job) -> Iterator[job.Event]:
+def run_flipped(function: str, whole: job.Job) -> Generator[job.Event, None, None]:
     assert function == "mcastlab.experiment:main"
     return run_job("tests.emulation.corrupt_jobs:main", whole)
 

@@ -237,13 +237,19 @@ def timers(preset: str) -> dict[str, Any]:
         }
 
 
-def dead_daemon() -> str:
-    """A daemon that dies is named."""
+def dead_daemon(daemon: str, converged: bool) -> str:
+    """A daemon that dies is named, before convergence or by whoever looks after the network."""
     with lab(square()) as (_, _, frr):
-        pid = int((STATE / "r2" / "ospfd.pid").read_text())
-        os.kill(pid, signal.SIGKILL)
-        try:
+        if converged:
             frr.wait_converged(CONVERGED_BUDGET_S)
+        pid = int((STATE / "r2" / f"{daemon}.pid").read_text())
+        os.kill(pid, signal.SIGKILL)
+        frr._running["r2", daemon].wait()
+        try:
+            if converged:
+                frr.bfd_flaps()
+            else:
+                frr.wait_converged(CONVERGED_BUDGET_S)
         except LabError as error:
             return str(error)
         return "nothing was raised"

@@ -328,7 +328,7 @@ def counted(count: int, payload_bytes: int) -> dict[str, Any]:
         start = sender(network, spec.origins[0].host)
         train(start, (replica.address, PORT), count, payload_bytes)
         packets = arrived(target, count)
-        rows = counters.arcs(spec, before, counters.read(network))
+        rows = counters.arcs(spec, spec.pushes[0], before, counters.read(network))
     return {
         "arrived": len(packets),
         "rows": [
@@ -498,7 +498,7 @@ def replicated(count: int, payload_bytes: int, to: list[str]) -> dict[str, Any]:
         for group in groups:
             train(start, (group, DATA_PORT), count, payload_bytes)
         got = all_arrived(targets)
-        rows = counters.arcs(spec, before, counters.read(network))
+        rows = counters.arcs(spec, spec.pushes[0], before, counters.read(network))
         drops = scheme.drops()
         scheme.close(wanted)
         train(start, (wanted.group, DATA_PORT), 3, payload_bytes)
@@ -524,6 +524,32 @@ def replicated(count: int, payload_bytes: int, to: list[str]) -> dict[str, Any]:
         "after_close": after_close,
         "changed": changed,
     }
+
+
+def interrupted() -> dict[str, Any]:
+    """`stop` of a push that is open, and of a `start` that failed: what it raises and leaves."""
+    spec = five()
+    push = spec.pushes[0]
+    with running(spec) as network:
+        static_routes(network, spec)
+        states = _states(network)
+        left, scheme = {}, IngressReplication(_lab(network, spec))
+
+        def changed() -> list[str]:
+            pairs = zip(states, _states(network), strict=True)
+            return sorted(line for one, two in pairs for line in set(one) ^ set(two))
+
+        scheme.start()
+        scheme.open(push)
+        scheme.stop()
+        left["open"] = changed()
+        taken = next(host for host, _, _ in scheme._devices() if host != push.origin.router)
+        device = f"vx{push.tree_id}"
+        network.run(taken, "ip", "link", "add", device, "type", "bridge")
+        failed = _refused(scheme.start)
+        scheme.stop()
+        left["half"] = changed()
+    return {"failed": failed, "left": left}
 
 
 def encapsulated(payload_bytes: int) -> dict[str, Any]:

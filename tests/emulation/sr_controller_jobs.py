@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -307,11 +308,12 @@ def killed() -> dict[str, Any]:
         push = spec.pushes[0]
         scheme.open(push)
         os.kill(scheme.controller_pid(push), signal.SIGKILL)
-        try:
-            scheme.tables(push)
-            said = ""
-        except LabError as error:
-            said = str(error)
+        said = []
+        for question in (partial(scheme.tables, push), scheme.drops):
+            try:
+                question()
+            except LabError as error:
+                said.append(str(error))
         scheme.stop()
         scheme.start()  # once more, on the same network
         scheme.open(push)

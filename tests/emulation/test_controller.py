@@ -177,7 +177,10 @@ def test_two_roots_have_a_controller_each() -> None:
 
 def test_a_dead_controller_is_named() -> None:
     out = in_sandbox("sr_controller_jobs:killed")
-    assert out["said"] == "the SR-P2MP controller ended; it was asked to status"
+    assert out["said"] == [
+        "the SR-P2MP controller ended; it was asked to status",
+        "the SR-P2MP controller of A ended: status -9",
+    ]
     assert out["same"] == [True] * 3, "the scheme starts again on the same network"
     assert set(map(str, out["left"].values())) == {"[]", "0"}
 

@@ -76,8 +76,11 @@ def test_presets_reach_the_daemons(preset: str, wanted: dict[str, Any]) -> None:
     assert in_sandbox("frr_jobs:timers", preset) == wanted
 
 
-def test_a_daemon_that_dies_is_named() -> None:
-    assert in_sandbox("frr_jobs:dead_daemon").startswith("r2: ospfd ended with status -9")
+@pytest.mark.parametrize(("daemon", "converged"), [("ospfd", False), ("zebra", True)])
+def test_a_daemon_that_dies_is_named(daemon: str, converged: bool) -> None:
+    """Neighbours notice an ospfd that is gone, and nobody a zebra: its routes stay."""
+    said = in_sandbox("frr_jobs:dead_daemon", daemon, converged)
+    assert said.startswith(f"r2: {daemon} ended with status -9")
 
 
 def test_frr_defaults() -> None:

@@ -96,5 +96,11 @@ def test_a_packet_on_the_wire() -> None:
     assert out["vxlan"]["r5"] == "", "E has no site, and needs no tunnel"
 
 
+def test_stop_leaves_nothing_of_an_open_push_or_of_half_a_start() -> None:
+    out = in_sandbox("network_jobs:interrupted")
+    assert "File exists" in out["failed"]
+    assert out["left"] == {"open": [], "half": []}
+
+
 def test_what_is_too_large_is_dropped_whole() -> None:
     assert in_sandbox("network_jobs:encapsulated", 1500 - 28 - VXLAN + 1)["frames"] == []

@@ -3,7 +3,8 @@
 A Replication-SID is ``locator:function:instance::``: the function is 0xE000 + Tree-ID, as `plan`
 prints it, and the next 16 bits number the instance of the tree, so that two instances stand side by
 side (RFC 9960, make-before-break). A branch over a pinned adjacency names its port, whose MAC
-addresses come with it. Not encoded: more than 128 branches or 256 sites at one router, which is more than a lab has.
+addresses come with it. Not encoded: more than 128 branches or 256 sites at one router,
+which is more than a lab has.
 """
 
 from __future__ import annotations
