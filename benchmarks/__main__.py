@@ -33,7 +33,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("part", nargs="*", choices=[*names, []], help=", ".join(names))
     parser.add_argument(
-        "--repeat", type=_count, default=5, help="the lab's runs in a median (default: %(default)s)"
+        "--repeat",
+        type=_positive,
+        default=5,
+        help="the lab's runs in a median (default: %(default)s)",
     )
     given = parser.parse_args()
     chosen = {one for name in given.part or PARTS for one in GROUPS.get(name, (name,))}
@@ -62,7 +65,7 @@ def _measure(report: Report, part: str, repeat: int) -> None:
         importlib.import_module(f"benchmarks.{part}").measure(report)
 
 
-def _count(text: str) -> int:
+def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise ValueError

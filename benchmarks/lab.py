@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from benchmarks import lab_forwarding, lab_judge, lab_replicate, lab_start
 from benchmarks.budget import Report
 from mcastlab import ask, doctor, job
+from mcastlab.plans import Asked
 from mcastplan.errors import EnvironmentLacksError
 from mcastplan.model.measurement import Measurement
 from mcastplan.scenario import load_scenario
@@ -52,7 +53,7 @@ def measure(report: Report, part: str, repeat: int) -> None:
 def _fidelity(report: Report, scenario: str, repeat: int) -> None:
     what = f"{scenario}, cold start"
     report.section(f"{what} measured beside predicted, median of {repeat}")
-    asked = ask.Asked(schemes=SCHEMES, repeat=repeat, seconds=FIDELITY_S[scenario])
+    asked = Asked(schemes=SCHEMES, repeat=repeat, seconds=FIDELITY_S[scenario])
     _judge(report, scenario, what, asked, lab_judge.fidelity)
 
 
@@ -60,7 +61,7 @@ def _outage(report: Report, scenario: str, repeat: int, *, silent: bool) -> None
     link, _, share = FAILS[scenario].partition("@")
     what = f"{scenario}, {link} {'goes silent' if silent else 'loses its carrier'}"
     report.section(f"{what} at {share} of the transfer, median of {repeat}")
-    asked = ask.Asked(
+    asked = Asked(
         schemes=MULTICAST,
         links=(FAILS[scenario],),
         silent=silent,
@@ -70,7 +71,7 @@ def _outage(report: Report, scenario: str, repeat: int, *, silent: bool) -> None
     _judge(report, scenario, what, asked, lab_judge.outage)
 
 
-def _judge(report: Report, scenario: str, what: str, asked: ask.Asked, judge: Judge) -> None:
+def _judge(report: Report, scenario: str, what: str, asked: Asked, judge: Judge) -> None:
     """One lab, all schemes."""
     watch = _Watch(report, time.monotonic() + PART_S)
     loaded = load_scenario(f"builtin:{scenario}")

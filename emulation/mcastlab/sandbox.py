@@ -144,6 +144,8 @@ class Sandbox:
 
         Raises LabError when a process does not end; the record then stays for `record.clean`.
         """
+        for number in self._handlers:  # one that came now would leave the record behind
+            signal.signal(number, signal.SIG_IGN)
         try:
             if self._child is not None:
                 self._end(self._child)

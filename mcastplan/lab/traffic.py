@@ -167,13 +167,19 @@ def _room_bps(calm: Calm, weights: Mapping[Arc, float]) -> float:
 def _pulled(
     calm: Calm, each: FlowLoad, course: Sequence[Flight], timeline: TransferTimeline
 ) -> list[float]:
+    """A cloud that is cut off for good gets what had come by then, at its pace without failure."""
     (cloud,) = each.flow.clouds
     row = next(row for row in timeline.clouds if row.name == cloud)
-    if row.transfer_s is None or timeline.data_start_s is None:
+    if timeline.data_start_s is None:
         return [0.0] * len(course)
-    pulls = sum(one.flow.count for one in calm.planned.loads if cloud in one.flow.clouds)
-    size = each.flow.count * (each.flow.size_bytes + row.lost_bytes / pulls)
-    end_s = timeline.data_start_s + row.transfer_s + (row.repair_s or 0.0)
+    size, calm_s = float(each.flow.count * each.flow.size_bytes), None
+    if row.transfer_s is None:
+        calm_s = max(transfer_s for _, transfer_s, _ in calm.delivery.clouds[cloud].pulls)
+        end_s = timeline.data_start_s + calm_s
+    else:
+        pulls = sum(one.flow.count for one in calm.planned.loads if cloud in one.flow.clouds)
+        size += each.flow.count * row.lost_bytes / pulls
+        end_s = timeline.data_start_s + row.transfer_s + (row.repair_s or 0.0)
     node = calm.context.pe(cloud)
     spans = [
         max(0.0, min(flight.until_s, end_s) - max(flight.from_s, timeline.data_start_s))
@@ -181,7 +187,7 @@ def _pulled(
         else 0.0
         for flight in course
     ]
-    whole = sum(spans) or 1.0
+    whole = calm_s or sum(spans) or 1.0
     return [size * span / whole for span in spans]
 
 

@@ -90,11 +90,13 @@ class TableCheck(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """``setup_s``: from the request until the first probe reached every receiver. ``probe_bps`` is
-    the highest rate of payload and headers inside the Ethernet frame that a probe got through
-    without loss, ``sent_bps`` what UFTP was told (0.95 of it). ``binding`` names the arcs whose
-    queues dropped packets of a train at 1.15 times that rate, as ``A->B``. ``transfer_s``: first
-    byte to last byte at the last replica. ``cpu`` is the busiest second's share of all cores."""
+    """``setup_s``: from asking for the push's state until a probe reached every receiver, and from
+    the replicas' request to the first byte at any. ``probe_bps`` is the highest rate of payload and
+    headers inside the Ethernet frame that a probe got through without loss, ``sent_bps`` what UFTP
+    was told (0.95 of it). ``binding`` names the arcs whose queues dropped packets of a train at
+    1.15 times that rate, as ``A->B``. ``transfer_s``: first byte to last byte at the last replica.
+    ``worst_outage_s`` None: nobody looked, or one did not end. ``cpu`` is the busiest second's
+    share of all cores."""
 
     setup_s: float
     probe_bps: float | None

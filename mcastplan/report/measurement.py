@@ -27,8 +27,9 @@ from mcastplan.report.measurement_tables import (
     tables_line,
     wrong_tables,
 )
-from mcastplan.study.beside import Summary, became, not_ready, verdict
+from mcastplan.study.beside import Summary, became, not_ready
 from mcastplan.study.beside import tables as checked
+from mcastplan.study.verdict import verdict
 from mcastplan.units import counted, show_rate, show_size, show_time
 
 _MAX_QUESTIONS = 6

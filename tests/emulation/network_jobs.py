@@ -526,6 +526,27 @@ def replicated(count: int, payload_bytes: int, to: list[str]) -> dict[str, Any]:
     }
 
 
+def other_source(address: str) -> dict[str, int]:
+    """Packets at each server of a push's group, from its origin's port but another address."""
+    spec = five()
+    push = spec.pushes[0]
+    with running(spec) as network:
+        static_routes(network, spec)
+        scheme = IngressReplication(_lab(network, spec))
+        scheme.start()
+        scheme.open(push)
+        targets = {
+            replica.host: receiver(network, replica.host, DATA_PORT, push.group)
+            for site in spec.sites
+            for replica in site.replicas
+        }
+        network.run(push.origin.host, "ip", "address", "add", f"{address}/32", "dev", "eth0")
+        stranger = sender(network, push.origin.host)
+        stranger.bind((address, 0))
+        train(stranger, (push.group, DATA_PORT), 3, 100)
+        return {host: len(packets) for host, packets in all_arrived(targets).items()}
+
+
 def interrupted() -> dict[str, Any]:
     """`stop` of a push that is open, and of a `start` that failed: what it raises and leaves."""
     spec = five()

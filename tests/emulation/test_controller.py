@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import struct
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal, cast
 
 import pytest
 
 from mcastlab.errors import LabError
 from mcastlab.lsdb import Links, RouterLsa, named, router_lsa
 from mcastlab.schemes import sr_segments
-from mcastlab.schemes.sr_segments import Branch, Segment, read_segment, segment_value
+from mcastlab.schemes.sr_segments import Branch, Lookup, Segment, read_segment, segment_value
+from mcastlab.schemes.sr_tree import Routers, Tree
+from mcastplan.study.compare import context_of
 from tests.emulation.sandboxed import in_sandbox
 from tests.emulation.sr_network import diamond
 
@@ -108,6 +112,51 @@ def test_a_segment_too_large_is_refused() -> None:
         segment_value(Segment(branches, ()), spec.pushes[0], 1)
 
 
+class Table:
+    """As much of a `Map` as a tree writes to."""
+
+    def __init__(self) -> None:
+        self.held: dict[bytes, bytes] = {}
+
+    def update(self, key: bytes, value: bytes) -> None:
+        self.held[key] = value
+
+    def delete(self, key: bytes) -> bool:
+        return self.held.pop(key, None) is not None
+
+
+@pytest.mark.parametrize("update", ["make-before-break", "in-place"])
+def test_a_root_without_links_delivers_to_its_own_site(
+    update: Literal["make-before-break", "in-place"],
+) -> None:
+    """All links of A go and come back. The first instance is the last there is: 1 follows."""
+    spec = diamond(update)
+    context, push, hosts = context_of(spec.scenario), spec.pushes[0], [r.host for r in spec.routers]
+    ports = [(router.host, port.name) for router in spec.routers for port in router.ports]
+    ports += [(site.router, site.port) for site in spec.sites]
+    segments, policies = {host: Table() for host in hosts}, {host: Table() for host in hosts}
+    routers = cast(Routers, SimpleNamespace(segments=segments, policies=policies))
+    lookup = Lookup(spec, {place: number for number, place in enumerate(ports, 1)})
+    demand, last = context.demands[0], sr_segments.MOST_INSTANCES
+    tree = Tree(spec, push, demand, context.routes, routers, lookup, last)
+
+    def after(cause: Literal["open", "change"], *links: str) -> tuple[int, dict[str, int]]:
+        known = enumerate(spec.scenario.topology.links)
+        down = frozenset(arc for n, link in known if link.id in links for arc in (2 * n, 2 * n + 1))
+        tree.compute(cause, 0, down)
+        tree.tidy(math.inf)
+        names = {spec.router[host].name: each for host, each in segments.items()}
+        return tree.instance, {name: len(each.held) for name, each in names.items() if each.held}
+
+    whole, alone = dict.fromkeys("ABD", 1), {"A": 1}
+    first, second = (1, 2) if update == "make-before-break" else (last, last)
+    assert after("open") == (last, whole)
+    assert after("change", "A--B", "A--C") == (first, alone)
+    assert after("change") == (second, whole)
+    tree.close()
+    assert not any(each.held for each in (*segments.values(), *policies.values()))
+
+
 @pytest.fixture(scope="module")
 def failed() -> dict[str, Any]:
     out: dict[str, Any] = in_sandbox("sr_controller_jobs:failure")
@@ -179,7 +228,7 @@ def test_a_dead_controller_is_named() -> None:
     out = in_sandbox("sr_controller_jobs:killed")
     assert out["said"] == [
         "the SR-P2MP controller ended; it was asked to status",
-        "the SR-P2MP controller of A ended: status -9",
+        "the SR-P2MP controller of A ended",
     ]
     assert out["same"] == [True] * 3, "the scheme starts again on the same network"
     assert set(map(str, out["left"].values())) == {"[]", "0"}

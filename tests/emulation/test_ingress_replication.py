@@ -96,6 +96,11 @@ def test_a_packet_on_the_wire() -> None:
     assert out["vxlan"]["r5"] == "", "E has no site, and needs no tunnel"
 
 
+def test_a_group_of_another_source_is_not_the_pushs() -> None:
+    """As under the other schemes: (S,G), not G."""
+    assert set(in_sandbox("network_jobs:other_source", "198.18.99.9").values()) == {0}
+
+
 def test_stop_leaves_nothing_of_an_open_push_or_of_half_a_start() -> None:
     out = in_sandbox("network_jobs:interrupted")
     assert "File exists" in out["failed"]

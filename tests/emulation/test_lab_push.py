@@ -51,6 +51,7 @@ def test_packets_are_dropped_at_the_binding_arc_and_nowhere_else(diamond: Measur
     for run in counted(diamond).values():
         if run.scheme != "unicast":
             assert run.predicted.binding_arc == "D->cloud:delft"
+            assert run.predicted.overloaded == ("D->cloud:delft",)
             assert run.measured.binding == ("D->cloud:delft",), run.scheme
 
 

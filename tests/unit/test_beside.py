@@ -14,8 +14,8 @@ from mcastplan.study.beside import (
     not_ready,
     orders,
     summaries,
-    verdict,
 )
+from mcastplan.study.verdict import verdict
 from tests import measurements
 from tests.measurements import arcs, replace_measured
 

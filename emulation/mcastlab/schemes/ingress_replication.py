@@ -216,12 +216,14 @@ class IngressReplication:
     def _filters(
         self, push: LabPush, port: str, ports: Sequence[str], tunnels: str | None
     ) -> list[str]:
-        """Both groups from ``port`` to every one of ``ports`` and into the tunnels."""
+        """(S,G) of both groups from ``port`` to every one of ``ports`` and into the tunnels."""
         *copies, last = [*ports, *([tunnels] if tunnels else [])]
         actions = "".join(f" action mirred egress mirror dev {each}" for each in copies)
         return [
             f"filter add dev {port} ingress protocol ip pref {_priority(push)} u32"
-            f" match ip dst {group}/32{actions} action mirred egress redirect dev {last}"
+            # The group last: `_forwarding` reads it back.
+            f" match ip src {push.origin.address}/32 match ip dst {group}/32{actions}"
+            f" action mirred egress redirect dev {last}"
             for group in _groups(push)
         ]
 

@@ -73,9 +73,9 @@ class Site:
 
     def check(self) -> None:
         """Raises `LabError` if the controller has ended, and failures go unheeded."""
-        status = self._process.poll()
-        if status is not None:
-            raise LabError(f"the SR-P2MP controller of {self._root.name} ended: status {status}")
+        # Between questions it says nothing: what can be read is the end.
+        if self._engine.poll():
+            raise LabError(f"the SR-P2MP controller of {self._root.name} ended")
 
     def ask(self, what: str, argument: object = None) -> Any:
         """The controller's answer. Raises `LabError` with what went wrong there."""

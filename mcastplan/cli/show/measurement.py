@@ -7,7 +7,8 @@ import shlex
 from mcastplan.cli.show.page import Column, Page, some
 from mcastplan.model.measurement import Measurement
 from mcastplan.report import measurement_read as read
-from mcastplan.study.beside import Row, Summary, not_ready, show, signed, verdict
+from mcastplan.study.beside import Row, Summary, not_ready, show, signed
+from mcastplan.study.verdict import verdict
 from mcastplan.units import counted, show_size, show_time
 
 NONE = "-"
