@@ -19,12 +19,13 @@ from mcastplan.model.measurement import Calibration, Lab, Measurement, Run
 from mcastplan.model.scenario import Scenario
 from mcastplan.schemes import SCHEMES
 from mcastplan.study.beside import summaries
-from mcastplan.units import show_size
+from mcastplan.units import show_rate, show_size
 
 SCHEMA = "mcastplan.measurement/1"
 # A push may take this many times its prediction, and this much more, before it is ended.
 PATIENCE, PATIENCE_S = 3.0, 30.0
 MEMORY_SHARE = 0.5  # of the machine's, for files; daemons and page caches take the rest
+LEAST_BPS = 1e6  # a train of 60 packets then takes 0.7 s, and there are a dozen
 # File systems that the sandbox mounts over the machine's (`mcastlab.inside`).
 PRIVATE = (Path("/run"), Path("/sys"), Path("/proc"), Path("/etc/frr"), Path("/var/tmp/frr"))  # noqa: S108
 
@@ -116,6 +117,11 @@ def _built(scenario: Scenario, asked: Asked, schemes: tuple[str, ...], *, netem:
     )
     for port in shaping.shaped_ports(spec):
         shaping.check(port, spec.mtu)
+        if port.rate_bps < LEAST_BPS:
+            raise UsageError(
+                f"link {port.link}: {show_rate(port.rate_bps)} is under {show_rate(LEAST_BPS)},"
+                " below which the search for a rate takes minutes; raise --rate-scale"
+            )
     # The model and what each replica receives are files in memory.
     needed = max(
         push.size_bytes * (1 + sum(len(site.replicas) for site in spec.receiving(push)))
