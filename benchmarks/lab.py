@@ -21,8 +21,6 @@ from mcastplan.units import counted
 
 SCHEMES = ("unicast", "ingress-replication", "pim-sm", "sr-p2mp", "bier")
 MULTICAST = SCHEMES[1:]
-# Transfer of the slowest scheme: long beside what UFTP does between files.
-FIDELITY_S = {"lab-diamond": 6.0, "lab-abilene": 8.0}
 # Receivers are behind these links under every scheme. What is in flight matters, not how much.
 FAILS = {"lab-diamond": "B,D@40%", "lab-abilene": "DNVRng,KSCYng@40%"}
 OUTAGE_TRANSFER_S = 2.0
@@ -53,7 +51,7 @@ def measure(report: Report, part: str, repeat: int) -> None:
 def _fidelity(report: Report, scenario: str, repeat: int) -> None:
     what = f"{scenario}, cold start"
     report.section(f"{what} measured beside predicted, median of {repeat}")
-    asked = Asked(schemes=SCHEMES, repeat=repeat, seconds=FIDELITY_S[scenario])
+    asked = Asked(schemes=SCHEMES, repeat=repeat)  # as long as `lab run` makes it
     _judge(report, scenario, what, asked, lab_judge.fidelity)
 
 

@@ -1,4 +1,4 @@
-"""Twenty-eight routers of a European backbone, each a BFR; a cable to half of the clouds is pulled in mid-push.
+"""Twenty-eight routers of a European backbone, each a BFR; a cable to half of the clouds is pulled.
 
 BIER's tables follow every router's own kernel routes: no router but the ingress knows the push.
 

@@ -94,14 +94,18 @@ def model(lab: Lab, push: LabPush) -> tuple[Path, Manifest]:
 
 
 def _counted(lab: Lab, scheme: LabScheme, push: Push, push_s: float, tell: Tell) -> None:
-    """Each of the push's runs, with those that do not count."""
+    """Each of the push's runs, with those that do not count; where none of three does, the
+    machine cannot do it now, and the others are left."""
     (own,) = (each for each in lab.spec.pushes if each.transfer == push.transfer)
     folder, manifest = model(lab, own)
-    for _ in range(push.times):
+    counts, times = True, push.times
+    while counts and times:
+        times -= 1
         for attempt in range(1, 2 + REPEATS_OF_INVALID):
             invalid, measured = one_run(lab, scheme, own, folder, manifest, push, push_s, tell)
             tell(Ran(push, attempt, invalid, measured))
-            if not invalid:
+            counts = not invalid
+            if counts:
                 break
     shutil.rmtree(folder)  # before the next push makes its own: all of it is memory
 
