@@ -54,7 +54,7 @@ def stored() -> Calibration | None:
 
 
 def calibrated(watch: Callable[[job.Event], None], *, anew: bool = False) -> Calibration:
-    """The stored constants, or measured now (about a minute) and stored. Raises `LabError`."""
+    """The stored constants, or measured now (about two minutes) and stored. Raises `LabError`."""
     known = None if anew else stored()
     if known is not None:
         return known
@@ -84,7 +84,7 @@ def calibrated(watch: Callable[[job.Event], None], *, anew: bool = False) -> Cal
 
 
 def _store(calibration: Calibration) -> None:
-    """Complete or not at all. A state folder that cannot be written costs a minute next time."""
+    """Complete or not at all. A state folder that cannot be written costs two minutes next time."""
     place = path()
     with contextlib.suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True)

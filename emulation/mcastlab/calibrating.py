@@ -29,6 +29,8 @@ from mcastplan.study.compare import context_of
 from mcastplan.units import BITS_PER_BYTE
 
 SETUPS = 5
+# Of each link: where in its interval BFD stands when a link goes silent is chance.
+SILENCES = 3
 PUSHES = 3
 HASHES = 5
 # After a failure or repair nothing changes any more once nothing has for this long: longer than
@@ -95,7 +97,7 @@ def _igp(lab: Lab) -> dict[str, float]:
     try:
         with Faults(lab.network, spec) as faults:
             for link in _used(spec):
-                for quiet, into in ((False, carrier), (True, silent)):
+                for quiet, into in ((False, carrier), *SILENCES * ((True, silent),)):
                     faults.prepare([link.id], quiet)
                     follower.changes()
                     into.append(_event(spec, link.id, faults.down([link.id], quiet), follower))

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from mcastplan.model.measurement import Measurement
-from tests.emulation.lab_command import counted, lab_run, not_ready, wrong_bytes, wrong_tables
+from tests.emulation.lab_command import (
+    LEAST_BYTES,
+    counted,
+    lab_run,
+    not_ready,
+    wrong_bytes,
+    wrong_tables,
+)
 
 APART = 0.10  # predictions that differ by more must be measured in the same order
 SCHEMES = ["unicast", "ingress-replication", "pim-sm", "sr-p2mp", "bier"]
@@ -43,7 +50,7 @@ def test_bytes_of_every_link_are_the_predicted_ones(diamond: Measurement) -> Non
     assert [each for run in runs for each in wrong_bytes(run)] == []
     assert diamond.lab.worst_link_error < 0.05
     for run in runs:
-        heavy = [row for row in run.predicted.links if row.wire_bytes > 1e6]
+        heavy = [row for row in run.predicted.links if row.wire_bytes > LEAST_BYTES]
         assert len(heavy) == 7  # the origin, three clouds, A->B, A->C and B->D
 
 
@@ -100,7 +107,8 @@ def test_a_pulled_cable(kind: str, tmp_path: Path) -> None:
         assert all(outage_s is not None for _, outage_s in outages)
         assert run.measured.worst_outage_s == max(outage_s or 0.0 for _, outage_s in outages)
         assert run.measured.repaired_bytes > 0
-        # Both ways round have carried delft's copy.
+        # Both ways round have carried what is for delft: the probe at least, since UFTP waits for
+        # delft where the failure meets the end of a file. Nothing else but hellos is on D->C.
         carried = {(row.source, row.target): row.wire_bytes for row in run.measured.links}
-        assert carried["B", "D"] > 1e5
-        assert carried["C", "D"] > 1e5
+        assert carried["B", "D"] > LEAST_BYTES
+        assert carried["C", "D"] > 5 * carried["D", "C"]
