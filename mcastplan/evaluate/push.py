@@ -30,11 +30,16 @@ class FlowLoad(msgspec.Struct, frozen=True):
 def flow_loads(
     scenario: Scenario, routes: IgpRoutes, space: ArcSpace, plan: ReplicationPlan
 ) -> list[FlowLoad]:
-    """Raises `InfeasibleError` where the headers leave no payload."""
+    """Raises `InfeasibleError` where the headers leave no payload.
+
+    A spare stream that meets an arc full of background ends there, and the push goes on.
+    """
     payload, inner = payload_bytes(scenario.mtu, plan), plan.inner_bytes
+    closed = space.full() if plan.spares else frozenset()
     native = wire_factor(payload, inner)
     result = []
-    for flow, load in zip(plan.flows, loads(plan, routes), strict=True):
+    for flow, carried in zip(plan.flows, loads(plan, routes), strict=True):
+        load = {arc: each for arc, each in carried.items() if arc not in closed}
         copies = {arc: each for arc, (each, _) in load.items()}
         weights = {
             arc: wire_factor(payload, inner, each, headers) for arc, (each, headers) in load.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from mcastplan.model.scenario import (
 )
 from mcastplan.model.topology import Topology
 from mcastplan.model.transfer import Background, Price
+from mcastplan.scenario import load_scenario
 from mcastplan.study.compare import compare
 from tests.networks import link, network, push
 
@@ -378,3 +380,28 @@ def test_ingress_replication_is_said_to_be_optimal_where_a_tree_gains_nothing() 
     assert result.recommendation.scheme == "pim-sm"
     said = "ingress-replication is already optimal here: ready within 1% of the best"
     assert any(text.startswith(said) for text in result.recommendation.because)
+
+
+def test_a_spare_stream_that_meets_a_full_arc_ends_there(tmp_path: Path) -> None:
+    """A-B-C in a ring, the receiver at B: its spare comes by C, and background fills A->C. The push
+    itself takes A->B, where nothing is in its way."""
+    file = tmp_path / "mofrr.yaml"
+    file.write_text(
+        """
+schema: mcastplan.scenario/1
+name: mofrr
+topology:
+  name: ring
+  nodes: [{name: A}, {name: B}, {name: C}]
+  links: [{a: A, b: B}, {a: B, b: C}, {a: A, b: C}]
+underlay: {metric: hops, capacity: 100Gbps}
+schemes: {pim-sm: {mofrr: true}, only: [pim-sm]}
+background: [{from: A, to: C, rate: 100Gbps}]
+clouds: [{name: x, node: B, ingress: 1Gbps}]
+transfers: [{name: push, size: 1GB, origin: {node: A}, to: all}]
+"""
+    )
+    (row,) = compare(load_scenario(str(file))).schemes
+    (transfer,) = row.transfers
+    assert transfer.unreachable == ()
+    assert transfer.binding == "cloud x: ingress 1 Gb/s"
