@@ -2,7 +2,8 @@
 
 A run that does not count (a BFD session flapped, the machine was busy) is repeated by the lab, at
 most twice; a third one that does not is a miss under that name. Stage constants of this machine
-are the stored ones, or are measured first (about two minutes). Each part takes at most nine minutes.
+are the stored ones, or are measured first (about two minutes). Each part takes at most nine
+minutes.
 """
 
 from __future__ import annotations
