@@ -21,12 +21,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
+from benchmarks.budget import Report
 from mcastlab import bpf, bpf_maps
 from mcastlab.errors import LabError
+from mcastlab.sandbox import Sandbox
 from mcastplan.wire import ip
 
 FAN_OUTS = (1, 2, 4, 8, 16)
@@ -220,6 +222,29 @@ def race(bench: Bench, contestants: Sequence[Contestant]) -> list[Rate]:
             ratios = [mine / its for mine, its in zip(listed, first, strict=True)]
             found.append(Rate(name, fan_out, median(listed), median(ratios)))
     return found
+
+
+def answer(bench: Bench, contestants: Sequence[Contestant]) -> dict[str, Any]:
+    """What a race's sandbox tells: its table, and each one's ratio to the first contestant."""
+    bench.enter()
+    rates = race(bench, contestants)
+    ratios = [
+        (each.contestant, each.fan_out, each.ratio)
+        for each in rates
+        if each.contestant != contestants[0].name
+    ]
+    return {"lines": table(rates), "ratios": ratios}
+
+
+def raced(report: Report, function: str, what: str) -> list[tuple[str, int, float]]:
+    """Ratios of what ``module:function`` answers in a sandbox; its table is told."""
+    with Sandbox(function, None, what=what, path=(Path(__file__).parents[1],)) as sandbox:
+        for _ in sandbox.events():
+            pass
+        found = sandbox.result
+    for line in found["lines"]:
+        report.note(line)
+    return [(name, fan_out, ratio) for name, fan_out, ratio in found["ratios"]]
 
 
 def _rate(bench: Bench, name: str, frame: bytes, fan_out: int) -> float:

@@ -18,13 +18,12 @@ from benchmarks.lab_bench import (
     Bench,
     Contestant,
     KernelMulticast,
+    answer,
     mac_bytes,
     multicast_frame,
-    race,
-    table,
+    raced,
 )
 from mcastlab import bpf
-from mcastlab.sandbox import Sandbox
 from mcastlab.schemes import bier_maps as maps
 from mcastlab.schemes.bier_maps import Bift, Imposition, Neighbour
 from mcastplan.schemes.bift import bift_id
@@ -38,15 +37,7 @@ AT_LEAST = 1.0  # of the kernel's packets a second
 
 def measure(report: Report) -> None:
     report.section(f"Forwarding, 1,400-byte packets, median of {ROUNDS} rounds")
-    with Sandbox(
-        f"{__name__}:inside", None, what="forwarding", path=(Path(__file__).parents[1],)
-    ) as sandbox:
-        for _ in sandbox.events():
-            pass
-        found = sandbox.result
-    for line in found["lines"]:
-        report.note(line)
-    for name, fan_out, ratio in found["ratios"]:
+    for name, fan_out, ratio in raced(report, f"{__name__}:inside", "forwarding"):
         report.line(f"{name}, fan-out {fan_out}, to the kernel's", ratio, AT_LEAST, "x", "at least")
 
 
@@ -54,14 +45,7 @@ def inside(job: None, emit: object) -> dict[str, Any]:
     """In the sandbox."""
     bench = Bench()
     contestants: list[Contestant] = [KernelMulticast(), BierImposition(bench), BierTransit(bench)]
-    bench.enter()
-    rates = race(bench, contestants)
-    ratios = [
-        (each.contestant, each.fan_out, each.ratio)
-        for each in rates
-        if each.contestant != contestants[0].name
-    ]
-    return {"lines": table(rates), "ratios": ratios}
+    return answer(bench, contestants)
 
 
 class _Bier:

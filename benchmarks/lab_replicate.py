@@ -21,14 +21,13 @@ from benchmarks.lab_bench import (
     Bench,
     Contestant,
     KernelMulticast,
+    answer,
     mac_bytes,
     multicast_frame,
-    race,
-    table,
+    raced,
 )
 from mcastlab import bpf
 from mcastlab.errors import LabError
-from mcastlab.sandbox import Sandbox
 from mcastlab.schemes.sr_segments import (
     Branch,
     Segment,
@@ -52,15 +51,7 @@ HERE, FIRST_THERE = 1, 16  # numbers of the router and of the first router behin
 
 def measure(report: Report) -> None:
     report.section(f"SRv6 replication, 1,400-byte packets, median of {ROUNDS} rounds")
-    with Sandbox(
-        f"{__name__}:inside", None, what="replication", path=(Path(__file__).parents[1],)
-    ) as sandbox:
-        for _ in sandbox.events():
-            pass
-        found = sandbox.result
-    for line in found["lines"]:
-        report.note(line)
-    for name, fan_out, ratio in found["ratios"]:
+    for name, fan_out, ratio in raced(report, f"{__name__}:inside", "replication"):
         what = f"{name}, fan-out {fan_out}, to the kernel's"
         if fan_out >= FROM_FAN_OUT:
             report.line(what, ratio, AT_LEAST, "x", "at least")
@@ -73,14 +64,7 @@ def inside(job: None, emit: object) -> dict[str, Any]:
     bench = Bench()
     _ipv6(bench)
     contestants: list[Contestant] = [KernelMulticast(), SrImposition(bench), SrTransit(bench)]
-    bench.enter()
-    rates = race(bench, contestants)
-    ratios = [
-        (each.contestant, each.fan_out, each.ratio)
-        for each in rates
-        if each.contestant != contestants[0].name
-    ]
-    return {"lines": table(rates), "ratios": ratios}
+    return answer(bench, contestants)
 
 
 def _ipv6(bench: Bench) -> None:

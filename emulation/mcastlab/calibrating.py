@@ -8,7 +8,7 @@ How they add up is the planner's model: `mcastplan.converge`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from statistics import median
 
 import msgspec
@@ -24,7 +24,7 @@ from mcastlab.schemes import Lab
 from mcastlab.schemes.sr_p2mp import SrP2mpLab
 from mcastlab.shards import sha256
 from mcastplan.lab.spec import LabPush, LabSpec
-from mcastplan.model.topology import Graph, Link
+from mcastplan.model.topology import Link
 from mcastplan.study.compare import context_of
 from mcastplan.units import BITS_PER_BYTE
 
@@ -200,12 +200,14 @@ def _hops(spec: LabSpec, ends: set[str]) -> dict[str, int]:
 
 def _pim(lab: Lab, push: LabPush) -> dict[str, float]:
     """The first Join goes hop by hop: the set-up of a replica's PE at h hops is igmp + h joins."""
-    graph = lab.spec.scenario.topology.graph
-    hops = {
-        each.host: _distance(graph, lab, push, site.cloud)
-        for site in lab.spec.receiving(push)
-        for each in site.replicas
-    }
+    spec, graph = lab.spec, lab.spec.scenario.topology.graph
+    routes = context_of(spec.scenario).routes
+    origin = graph.index[spec.router[push.origin.router].name]
+    hops = {}
+    for site in spec.receiving(push):
+        path = routes.path(graph.index[spec.router[site.router].name], origin)
+        assert path is not None  # the calibration's topology is connected
+        hops.update({each.host: len(path) for each in site.replicas})
     reached: dict[int, list[float]] = {}
     with active(lab, "pim-sm") as scheme:
         for _ in range(SETUPS):
@@ -215,16 +217,6 @@ def _pim(lab: Lab, push: LabPush) -> dict[str, float]:
     near, far = min(typical), max(typical)
     join = max(0.0, (typical[far] - typical[near]) / (far - near))
     return {"join": join, "igmp": max(0.0, typical[near] - near * join)}
-
-
-def _distance(graph: Graph, lab: Lab, push: LabPush, cloud: str) -> int:
-    """Hops of the Join from the cloud's PE to the origin's."""
-    routes = context_of(lab.spec.scenario).routes
-    origin = graph.index[lab.spec.router[push.origin.router].name]
-    site = graph.index[lab.spec.router[lab.spec.site[cloud].router].name]
-    path = routes.path(site, origin)
-    assert path is not None  # the calibration's topology is connected
-    return len(path)
 
 
 def _bier(lab: Lab, push: LabPush, job: Job) -> dict[str, float]:
@@ -255,11 +247,7 @@ def _sr(lab: Lab, push: LabPush) -> dict[str, float]:
                 # The tree's nodes, then the root: the model has one constant for both.
                 program.append((each.switched_ns - each.computed_ns) / 2 / NANO)
     return {
-        "discovery": _least(discovery),
+        "discovery": max(0.0, median(discovery)),
         "compute": median(compute),
         "program": median(program),
     }
-
-
-def _least(values: Sequence[float]) -> float:
-    return max(0.0, median(values))

@@ -6,7 +6,7 @@ Msgpack, since JSON knows no infinity: an unlimited fabric must stay one.
 from __future__ import annotations
 
 import base64
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -93,7 +93,6 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 
 
 Event = Up | Doing | Progress | Ran | Constants | Ended
-ReplicaStage = Literal["waiting", "receiving", "verifying", "loading", "ready"]
 
 
 def packed(value: msgspec.Struct) -> str:

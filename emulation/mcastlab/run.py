@@ -32,7 +32,7 @@ from mcastplan.converge.transport import UFTP_RATE_SHARE
 from mcastplan.lab.control import watched_s
 from mcastplan.lab.predict import OVERLOAD
 from mcastplan.lab.spec import LabPush
-from mcastplan.model.measurement import ArcBytes, Measured
+from mcastplan.model.measurement import Measured
 
 CONVERGED_BUDGET_S = 30.0
 ANNOUNCED_BUDGET_S = 30.0
@@ -174,7 +174,7 @@ class _Run:
             reach.wait_probed(self._scheme, self._push, self._probe)
         cpu, flaps, drops = Cpu(), self._flaps(), self._scheme.drops()
         before = counters.read(self._lab.network)
-        begin_ns = self._begin(sent_bps)
+        begin_ns = self._begin()
         self._follow(cpu, begin_ns, setup_s, push_s)
         cpu.end()
         after = counters.read(self._lab.network)
@@ -203,7 +203,7 @@ class _Run:
             cpu=cpu.busiest,
             bfd_flaps=flaps,
             replicas=rows,
-            links=self._arcs(before, after),
+            links=counters.arcs(self._lab.spec, self._push, before, after),
             tables=tables,
             drops=drops,
         )
@@ -236,7 +236,7 @@ class _Run:
         probe_bps = trains.highest_rate(network, self._push, self._taps, payload)
         before = counters.read(network)
         trains.overload(network, self._push, self._taps, payload, OVERLOAD * probe_bps)
-        rows = self._arcs(before, counters.read(network))
+        rows = counters.arcs(self._lab.spec, self._push, before, counters.read(network))
         binding = tuple(arc_name(self._lab.spec, row) for row in rows if row.dropped)
         sent_bps = UFTP_RATE_SHARE * probe_bps
         self._session = Session(
@@ -252,16 +252,7 @@ class _Run:
         self._closers.append(self._session.stop)
         return probe_bps, self._session.sent_bps, binding
 
-    def _arcs(self, before: counters.Reading, after: counters.Reading) -> tuple[ArcBytes, ...]:
-        """Without other pushes' names for this one's origin."""
-        named = f"origin:{self._push.transfer}"
-        return tuple(
-            row
-            for row in counters.arcs(self._lab.spec, self._push, before, after)
-            if row.source == named or not row.source.startswith("origin:")
-        )
-
-    def _begin(self, sent_bps: float | None) -> int:
+    def _begin(self) -> int:
         """Every replica requests the model; the instant [ns]."""
         self._say("pushing")
         begin_ns = time.monotonic_ns()

@@ -37,17 +37,16 @@ from mcastlab.errors import LabError
 from mcastlab.pacing import Pacer
 from mcastlab.shards import Manifest
 from mcastlab.workers import die_with_parent, first_in_line
+from mcastplan.converge.transport import UFTP_BYTES, UFTP_ROBUST, uftp_grtt_s
 from mcastplan.lab.spec import DATA_PORT, LabPush, LabReplica
 
 if TYPE_CHECKING:
     from mcastlab.network import Network
 
-HEADERS_BYTES = 20 + 8 + 16 + 8
+HEADERS_BYTES = UFTP_BYTES
 SSM = ipaddress.IPv4Network("232.0.0.0/8")  # RFC 4607
 KILOBIT = 1024  # of -R
-ROBUST = 50  # the most that UFTP takes
 EVICT_AFTER_S = 10.0
-LEAST_GRTT_S = 0.02  # below it, a busy machine's own delays look like loss
 MOST_GRTT_S = 15.0
 TTL = 64
 # The pacer's rate over UFTP's own: HTB may run 1 % low, and must not be what sets the rate.
@@ -74,11 +73,6 @@ class Outcome(msgspec.Struct, frozen=True):
     gave_up: dict[str, str]
     naks: int  # blocks asked for again, each receiver's counted
     rounds: int  # passes after the first, of all files
-
-
-def grtt_s(evict_after_s: float = EVICT_AFTER_S) -> float:
-    """The GRTT with which a receiver survives an outage of this length."""
-    return max(LEAST_GRTT_S, evict_after_s / ROBUST)
 
 
 def uid(address: str) -> str:
@@ -155,7 +149,7 @@ class Session:
         self._kilobits = math.floor(rate_bps / KILOBIT)
         if self._kilobits < 1:
             raise LabError(f"{push.transfer}: UFTP cannot send at {rate_bps:.0f} bit/s")
-        self._grtt_s = grtt_s(evict_after_s)
+        self._grtt_s = uftp_grtt_s(evict_after_s)
         self._pacer = Pacer(network, push.origin)
         self._process: subprocess.Popen[bytes] | None = None
         self._paced = False
@@ -237,7 +231,7 @@ class Session:
                 "-b", str(self._payload_bytes), "-t", str(TTL), "-p", str(DATA_PORT),
                 "-I", "eth0", "-M", push.announce, "-P", push.group,
                 "-U", uid(push.origin.address), "-H", ",".join(sorted(self._hosts)),
-                "-s", str(ROBUST), "-r", f"{grtt:g}:{grtt:g}:{MOST_GRTT_S:g}",
+                "-s", str(UFTP_ROBUST), "-r", f"{grtt:g}:{grtt:g}:{MOST_GRTT_S:g}",
                 "-B", str(SEND_BYTES), *files]
         # fmt: on
 

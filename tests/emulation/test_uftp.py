@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mcastlab.uftp import HEADERS_BYTES, grtt_s, uid
+from mcastlab.uftp import HEADERS_BYTES, uid
+from mcastplan.converge.transport import uftp_grtt_s
 from tests.emulation.sandboxed import in_sandbox
 from tests.emulation.workload_jobs import PAYLOAD_BYTES
 
@@ -59,5 +60,5 @@ def test_the_origins_port_is_limited_and_restored() -> None:
 
 def test_names_and_timers() -> None:
     assert uid("10.16.0.10") == "0x0A10000A"
-    assert grtt_s(10.0) == 0.2
-    assert grtt_s(0.1) == 0.02
+    assert uftp_grtt_s(10.0) == 0.2
+    assert uftp_grtt_s(0.1) == 0.02
