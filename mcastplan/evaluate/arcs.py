@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from mcastplan.errors import ScenarioError
 from mcastplan.fluid import left
+from mcastplan.model.cloud import Cloud
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Arc
+from mcastplan.model.transfer import Transfer
 from mcastplan.underlay.routes import IgpRoutes
 from mcastplan.units import show_rate
 
 
 class ArcSpace:
-    """Core arcs keep their number; then one access arc per transfer's origin and per cloud.
+    """Core arcs keep their number; then one access arc per origin's node and per cloud.
 
+    ``origin`` is by transfer: transfers from one node share its egress, so they share its arc.
     ``background_bps`` is routed as unicast over core arcs; under ``ecmp: hash`` each of its rows is
     one flow. ``unrouted`` names rows without a path.
+
+    Raises `ScenarioError` where two transfers give one node different egress rates.
     """
 
     def __init__(self, scenario: Scenario, routes: IgpRoutes) -> None:
@@ -23,12 +29,20 @@ class ArcSpace:
         self.origin: dict[str, Arc] = {}
         self.cloud: dict[str, Arc] = {}
         self.capacity_bps: list[float] = list(graph.capacity_bps)
+        self._access: list[Transfer | Cloud] = []  # by arc beyond the core; of an origin, its first
+        first: dict[str, Transfer] = {}
         for transfer in scenario.transfers:
-            self.origin[transfer.name] = len(self.capacity_bps)
-            self.capacity_bps.append(transfer.origin_egress_bps)
+            one = first.setdefault(transfer.origin, transfer)
+            if one is transfer:
+                self.origin[one.name] = self._add(one, one.origin_egress_bps)
+            elif transfer.origin_egress_bps != one.origin_egress_bps:
+                raise ScenarioError(
+                    f"transfers {one.name} and {transfer.name} start at {transfer.origin} with"
+                    " different egress rates; an origin has one"
+                )
+            self.origin[transfer.name] = self.origin[one.name]
         for cloud in scenario.clouds:
-            self.cloud[cloud.name] = len(self.capacity_bps)
-            self.capacity_bps.append(cloud.ingress_bps)
+            self.cloud[cloud.name] = self._add(cloud, cloud.ingress_bps)
         self.background_bps: dict[Arc, float] = {}
         self.unrouted: list[str] = []
         for number, row in enumerate(scenario.background):
@@ -54,9 +68,9 @@ class ArcSpace:
             if not left(self.capacity_bps[arc], rate)
         )
 
-    def ends(self, arc: Arc) -> tuple[str, str, str | None]:
-        """(from, to, link id) as results name them."""
-        topology, scenario = self._scenario.topology, self._scenario
+    def ends(self, arc: Arc, transfer: str) -> tuple[str, str, str | None]:
+        """(from, to, link id) as results name them; an origin's arc is named by who uses it."""
+        topology = self._scenario.topology
         if arc < self.core:
             graph = topology.graph
             return (
@@ -64,23 +78,25 @@ class ArcSpace:
                 graph.names[graph.head[arc]],
                 topology.links[arc >> 1].id,
             )
-        place = arc - self.core
-        if place < len(scenario.transfers):
-            transfer = scenario.transfers[place]
-            return f"origin:{transfer.name}", transfer.origin, None
-        cloud = scenario.clouds[place - len(scenario.transfers)]
-        return cloud.node, f"cloud:{cloud.name}", None
+        at = self._access[arc - self.core]
+        if isinstance(at, Cloud):
+            return at.node, f"cloud:{at.name}", None
+        return f"origin:{transfer}", at.origin, None
 
     def words(self, arc: Arc, copies: int) -> str:
         """The arc as a constraint: ``"arc DE->NL 100 Gb/s carries 31 copies"``."""
         rate = show_rate(self.capacity_bps[arc])
         carries = f" carries {copies:,} copies" if copies > 1 else ""
-        place = arc - self.core
-        if place < 0:
+        if arc < self.core:
             background = self.background_bps.get(arc)
             beside = f" beside {show_rate(background)} of background" if background else ""
             return f"arc {self._scenario.topology.arc_name(arc)} {rate}{carries}{beside}"
-        if place < len(self._scenario.transfers):
-            return f"origin {self._scenario.transfers[place].origin}: egress {rate}{carries}"
-        cloud = self._scenario.clouds[place - len(self._scenario.transfers)]
-        return f"cloud {cloud.name}: ingress {rate}{carries}"
+        at = self._access[arc - self.core]
+        if isinstance(at, Cloud):
+            return f"cloud {at.name}: ingress {rate}{carries}"
+        return f"origin {at.origin}: egress {rate}{carries}"
+
+    def _add(self, at: Transfer | Cloud, rate_bps: float) -> Arc:
+        self._access.append(at)
+        self.capacity_bps.append(rate_bps)
+        return len(self.capacity_bps) - 1

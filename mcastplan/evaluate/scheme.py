@@ -232,25 +232,30 @@ def _transfer_result(
         unreachable=demand.unreachable,
         clouds=tuple(clouds),
         binding_arc=(
-            None if push.binding is None else ArcEnds(*context.space.ends(push.binding[0]))
+            None
+            if push.binding is None
+            else ArcEnds(*context.space.ends(push.binding[0], demand.transfer))
         ),
     )
 
 
 def _links(context: Context, pushes: Sequence[Push], fluid: Fluid) -> tuple[LinkLoad, ...]:
+    """A row an arc, and of an origin's arc one for each transfer that leaves over it."""
     space = context.space
-    copies: dict[Arc, int] = {}
-    wire: dict[Arc, float] = {}
+    copies: dict[tuple[Arc, str], int] = {}
+    wire: dict[tuple[Arc, str], float] = {}
     for push in pushes:
+        name = push.planned.transfer.name
         for load in push.planned.loads:
             flow = load.flow
             for arc, each in load.copies.items():
-                copies[arc] = copies.get(arc, 0) + each * flow.count
+                row = arc, name if arc == space.origin[name] else ""
+                copies[row] = copies.get(row, 0) + each * flow.count
                 carried = flow.count * flow.size_bytes * load.weights[arc]
-                wire[arc] = wire.get(arc, 0.0) + carried
+                wire[row] = wire.get(row, 0.0) + carried
     rows = []
-    for arc, count in copies.items():
-        source, target, link = space.ends(arc)
+    for (arc, name), count in copies.items():
+        source, target, link = space.ends(arc, name)
         rows.append(
             LinkLoad(
                 source,
@@ -258,7 +263,7 @@ def _links(context: Context, pushes: Sequence[Push], fluid: Fluid) -> tuple[Link
                 link,
                 "access" if link is None else "core",
                 count,
-                wire[arc],
+                wire[arc, name],
                 fluid.peak_bps(arc) / space.capacity_bps[arc],
             )
         )

@@ -229,7 +229,7 @@ def _arc_name(calm: Calm, arc: Arc) -> str:
     space = calm.context.space
     if arc < space.core:
         return calm.context.scenario.topology.arc_name(arc)
-    source, target, _ = space.ends(arc)
+    source, target, _ = space.ends(arc, calm.plan.transfer)
     return f"{source}->{target}"
 
 

@@ -80,7 +80,7 @@ def arc_bytes(
         load.add(arc, control.packets * seconds, control.wire_bytes * seconds)
     rows = []
     for arc, wire_bytes in load.wire.items():
-        source, target, link = space.ends(arc)
+        source, target, link = space.ends(arc, calm.plan.transfer)
         kind = "access" if link is None else "core"
         packets = round(load.packets[arc])
         rows.append(ArcBytes(source, target, link, kind, wire_bytes, packets, 0))

@@ -17,7 +17,7 @@ from mcastplan.scenario.names import NodeFinder, check_name
 from mcastplan.scenario.safetensors import is_index, read_index
 from mcastplan.scenario.sources import beside
 from mcastplan.scenario.words import hint, printable, shown
-from mcastplan.units import show_size
+from mcastplan.units import show_rate, show_size
 
 
 def _rate_or_unlimited(text: str | None, where: str) -> float:
@@ -94,6 +94,7 @@ def decode_transfers(
         where = f"transfers[{i}]"
         _check_unique(file.name, where, seen)
         transfers.append(_transfer(file, where, known, finder, home))
+    transfers = _one_egress(files, transfers, notes)
     transfers.sort(key=lambda transfer: transfer.name)
     for transfer in transfers:
         _note_namesakes(f"The origin of {transfer.name}", transfer.origin, finder, notes)
@@ -104,6 +105,37 @@ def decode_transfers(
                 " save_pretrained; streamed loading overlaps file by file."
             )
     return tuple(transfers)
+
+
+def _one_egress(
+    files: list[FileTransfer], transfers: list[Transfer], notes: list[str]
+) -> list[Transfer]:
+    """Transfers from one node share its egress; one that states none takes what another states."""
+    stated: dict[str, int] = {}
+    for i, (file, transfer) in enumerate(zip(files, transfers, strict=True)):
+        if file.origin.egress is None:
+            continue
+        first = stated.setdefault(transfer.origin, i)
+        rate = transfers[first].origin_egress_bps
+        if transfer.origin_egress_bps != rate:
+            raise ScenarioError(
+                f"{shown(file.origin.egress)} at {transfer.origin}, where transfers[{first}] has"
+                f" {shown(str(files[first].origin.egress))}; an origin has one egress, which its"
+                " transfers share: give both the same",
+                f"transfers[{i}].origin.egress",
+            )
+    shared = []
+    for file, transfer in zip(files, transfers, strict=True):
+        if file.origin.egress is None and transfer.origin in stated:
+            first = stated[transfer.origin]
+            rate = transfers[first].origin_egress_bps
+            notes.append(
+                f"Transfer {transfer.name} states no egress at {transfer.origin}: it shares the"
+                f" {show_rate(rate)} of transfer {transfers[first].name}."
+            )
+            transfer = msgspec.structs.replace(transfer, origin_egress_bps=rate)
+        shared.append(transfer)
+    return shared
 
 
 def _model(name: str, where: str, home: Home) -> Model:

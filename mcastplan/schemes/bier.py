@@ -36,7 +36,8 @@ def homes(scenario: Scenario) -> set[str]:
 
 
 class Bier(FollowsIgp):
-    """BFR-ids go to every PE with a cloud or an origin, whatever the transfers."""
+    """BFR-ids go to every PE with a cloud or an origin, whatever the transfers; first to those with
+    a cloud, so that a PE that only sends takes no receiver's bit."""
 
     name: ClassVar[str] = "bier"
 
@@ -52,7 +53,11 @@ class Bier(FollowsIgp):
         self._parts: tuple[Graph, list[list[Node]]] | None = None  # of the graph last seen
         self.numbering_copies: dict[str, int] = {}  # core copies of both, where both were tried
         graph = routes.graph
-        pes = sorted(graph.index[name] for name in homes(scenario))
+        self._receiving = {graph.index[cloud.node] for cloud in scenario.clouds}
+        pes = sorted(
+            (graph.index[name] for name in homes(scenario)),
+            key=lambda pe: (pe not in self._receiving, pe),
+        )
         if len(pes) > min(MAX_BFR_ID, (MAX_SI + 1) * self.bsl):
             raise InfeasibleError(
                 f"{len(pes)} BFERs need more than {MAX_BFR_ID} BFR-ids or {MAX_SI + 1} set"
@@ -68,7 +73,10 @@ class Bier(FollowsIgp):
         dense = self._core_copies(routes, demands)
         order = _preorder(routes, routes.graph.index[scenario.transfers[0].origin])
         rank = {node: place for place, node in enumerate(order)}
-        by_tree = sorted(pes, key=lambda pe: (rank.get(pe, routes.graph.size), pe))
+        size = routes.graph.size
+        by_tree = sorted(
+            pes, key=lambda pe: (pe not in self._receiving, rank.get(pe, size), pe)
+        )
         numbering = self.bfr_id
         self.bfr_id = {pe: number for number, pe in enumerate(by_tree, 1)}
         copies = self._core_copies(routes, demands)

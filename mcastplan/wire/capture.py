@@ -102,7 +102,7 @@ class _Recorder:
         self.interfaces: list[Interface] = []
         self.frames: list[Frame] = []
         self.expired = 0
-        self._interface: dict[Arc, int] = {}
+        self._interface: dict[tuple[Arc, str], int] = {}  # an origin's arc has one a transfer
 
     def flows(self, place: int) -> Iterator[tuple[Moment, Callable[[Node], Table], Flow, Frames]]:
         """Every flow of every phase of a transfer: its moment, the tables then, the frames."""
@@ -142,7 +142,8 @@ class _Recorder:
         start_s = moment.start_s
         ttl = Ttl(FIRST_TTL, FIRST_TTL, FIRST_TTL)
         origin = self._space.origin[demand.transfer]
-        self._keep(origin, start_s, frames.from_origin(ttl, cloud), f"{about}, from the origin")
+        kept, words = frames.from_origin(ttl, cloud), f"{about}, from the origin"
+        self._keep(origin, start_s, kept, words, demand.transfer)
         wave = [Copy(demand.origin, None, Native(flow.name), start_s, 0, ttl)]
         while wave:
             ahead: list[Copy] = []
@@ -191,17 +192,20 @@ class _Recorder:
                     arc = self._space.cloud[name]
                     self._keep(arc, copy.at_s, kept, f"{about}, to cloud {name}")
 
-    def _keep(self, arc: Arc, at_s: float, kept: tuple[bytes, int], comment: str) -> None:
+    def _keep(
+        self, arc: Arc, at_s: float, kept: tuple[bytes, int], comment: str, origin_of: str = ""
+    ) -> None:
         data, wire_bytes = kept
-        self.frames.append(Frame(self._number(arc), at_s, data, wire_bytes, comment))
+        self.frames.append(Frame(self._number(arc, origin_of), at_s, data, wire_bytes, comment))
 
-    def _number(self, arc: Arc) -> int:
-        if arc not in self._interface:
-            self._interface[arc] = len(self.interfaces)
-            source, target, link = self._space.ends(arc)
+    def _number(self, arc: Arc, origin_of: str) -> int:
+        place = arc, origin_of
+        if place not in self._interface:
+            self._interface[place] = len(self.interfaces)
+            source, target, link = self._space.ends(arc, origin_of)
             name = f"{source}->{target}"
             if link is not None:
                 name = self._context.scenario.topology.arc_name(arc)
             about = "access arc" if link is None else f"core arc, link {link}"
             self.interfaces.append(Interface(name, about, self._space.capacity_bps[arc]))
-        return self._interface[arc]
+        return self._interface[place]
