@@ -9,7 +9,7 @@ from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Arc
 from mcastplan.model.transfer import Transfer
 from mcastplan.underlay.routes import IgpRoutes
-from mcastplan.units import show_rate
+from mcastplan.units import counted, show_rate
 
 
 class ArcSpace:
@@ -67,6 +67,25 @@ class ArcSpace:
             for arc, rate in self.background_bps.items()
             if not left(self.capacity_bps[arc], rate)
         )
+
+    def filled(self) -> str | None:
+        """The arcs that background fills, in words; None without one."""
+        arcs = self.full()
+        if not arcs:
+            return None
+        share = {arc: self.background_bps[arc] / self.capacity_bps[arc] for arc in arcs}
+        name = self._scenario.topology.arc_name
+        worst = min(arcs, key=lambda arc: (-share[arc], arc))
+        count = f"{len(arcs):,} of {counted(self.core, 'arc')}"
+        return f"background fills {count}, the worst {name(worst)} to {share[worst]:.0%}"
+
+    def fullest(self) -> str:
+        """The share of its arc that background takes at most, in words."""
+        share = {arc: rate / self.capacity_bps[arc] for arc, rate in self.background_bps.items()}
+        if not share:
+            return "none of it has a route"
+        most = min(share, key=lambda arc: (-share[arc], arc))
+        return f"at most it takes {share[most]:.2%} of {self._scenario.topology.arc_name(most)}"
 
     def ends(self, arc: Arc, transfer: str) -> tuple[str, str, str | None]:
         """(from, to, link id) as results name them; an origin's arc is named by who uses it."""

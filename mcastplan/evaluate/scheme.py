@@ -97,9 +97,12 @@ def served(context: Context, scheme: Scheme, demand: Demand) -> tuple[Demand, Re
         }
         if not cut_off:
             return demand, plan
-        unreachable = tuple(sorted({*demand.unreachable, *cut_off}))
         served = {name for name, _, _ in demand.clouds} - cut_off
-        demand = msgspec.structs.replace(demand.only(served), unreachable=unreachable)
+        demand = msgspec.structs.replace(
+            demand.only(served),
+            unreachable=tuple(sorted({*demand.unreachable, *cut_off})),
+            no_room=tuple(sorted({*demand.no_room, *cut_off})),
+        )
 
 
 def evaluate_scheme(context: Context, kind: type[Scheme], verify: bool) -> SchemeResult:
@@ -230,6 +233,7 @@ def _transfer_result(
         ratio_to_bound=ratio,
         binding=None if push.binding is None else context.space.words(*push.binding),
         unreachable=demand.unreachable,
+        no_room=demand.no_room,
         clouds=tuple(clouds),
         binding_arc=(
             None

@@ -100,3 +100,4 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     searched: tuple[float, ...]  # churns at which crossings are looked for, whatever the points
     crossings: tuple[Crossing, ...]
     because: tuple[str, ...] = ()
+    full_of_background: str | None = None  # which arcs, in words

@@ -110,6 +110,7 @@ class Demand(msgspec.Struct, frozen=True):
     """One transfer as the network sees it: its reachable receivers, the others by name.
 
     ``pes`` are the receiving PEs in order; ``clouds`` are (cloud, PE, replicas) by cloud name.
+    ``no_room``: those of ``unreachable`` that have a way, but one that background fills.
     """
 
     transfer: str
@@ -118,6 +119,7 @@ class Demand(msgspec.Struct, frozen=True):
     clouds: tuple[tuple[str, Node, int], ...]
     pes: tuple[Node, ...]
     unreachable: tuple[str, ...] = ()
+    no_room: tuple[str, ...] = ()
 
     def only(self, names: Container[str]) -> Demand:
         """The same transfer to those of its clouds that are in ``names``."""

@@ -73,7 +73,8 @@ class ArcEnds(msgspec.Struct, frozen=True, rename={"source": "from", "target": "
 class TransferResult(msgspec.Struct, frozen=True, kw_only=True):
     """One transfer under one scheme; ``setup_terms`` are named and sum to ``setup_s``.
 
-    ``binding_arc`` is the arc that ``binding`` describes in words.
+    ``binding_arc`` is the arc that ``binding`` describes in words. ``no_room``: those of
+    ``unreachable`` that have a way, but one that background fills.
     """
 
     name: str
@@ -84,6 +85,7 @@ class TransferResult(msgspec.Struct, frozen=True, kw_only=True):
     ratio_to_bound: float | None
     binding: str | None
     unreachable: tuple[str, ...]
+    no_room: tuple[str, ...] = ()
     clouds: tuple[CloudResult, ...]
     binding_arc: ArcEnds | None = None
 
@@ -192,6 +194,7 @@ class Comparison(msgspec.Struct, frozen=True):
     network: Network | None = None
     question: Question | None = None
     bier_choice: tuple[BierChoice, ...] = ()
+    full_of_background: str | None = None  # which arcs, in words
 
 
 class PlanPhase(msgspec.Struct, frozen=True):
@@ -213,6 +216,7 @@ class PlanTransfer(msgspec.Struct, frozen=True):
     origin: str
     receivers: tuple[str, ...]  # PE names
     unreachable: tuple[str, ...]  # cloud names
+    no_room: tuple[str, ...]  # those of them whose way background fills
     imposed: tuple[str, ...]
     header_bytes: int
     phases: tuple[PlanPhase, ...]
@@ -237,3 +241,4 @@ class PlanResult(msgspec.Struct, frozen=True):
     transfers: tuple[PlanTransfer, ...]
     nodes: tuple[PlanNode, ...]  # the node asked for, or every router a packet meets
     state_entries: int  # over all nodes, shown or not
+    full_of_background: str | None = None  # which arcs, in words

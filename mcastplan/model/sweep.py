@@ -121,4 +121,5 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     remedy: Remedy | None
     because: tuple[str, ...] = ()
     unreachable: tuple[str, ...] = ()
+    full_of_background: str | None = None  # which arcs, in words
     network: Network | None = None

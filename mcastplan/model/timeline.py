@@ -124,4 +124,5 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     profile: str
     schemes: tuple[SchemeTimeline, ...]
     because: tuple[str, ...] = ()  # the answer in sentences
+    full_of_background: str | None = None  # which arcs, in words
     network: Network | None = None

@@ -152,9 +152,13 @@ def _missing(result: Comparison) -> str:
     if not missing:
         return ""
     everyone = [row.name for row in result.schemes if row.feasible]
+    full = read.no_room(result)
     lines = []
     for cloud, schemes in missing.items():
         by = "any scheme" if schemes == everyone else ", ".join(map(words.title, schemes))
-        lines.append(f"{cloud}: not reached by {by}")
-    head = counted(len(missing), "receiver") + " cannot be reached"
+        room = ", for want of room beside the background" if full.get(cloud) == schemes else ""
+        lines.append(f"{cloud}: not reached by {by}{room}")
+    head = counted(len(missing), "receiver") + " cannot be served"
+    if result.full_of_background:
+        head += f": {result.full_of_background}"
     return f"<div class=warning><h2>{esc(head)}</h2>{items(lines)}</div>"

@@ -57,11 +57,17 @@ def _who(each: Crossing) -> str:
     return f" (first: {verdict(each, words.title)})"
 
 
+def _full(result: Campaign) -> str:
+    return f"No room on the way of some pushes: {result.full_of_background}"
+
+
 def answer(result: Campaign) -> str:
     missing = ""
     if result.unreachable:
         said = f"Not in the pool, for nothing leads there: {', '.join(result.unreachable)}"
         missing = f"<div class=warning>{prose(said)}</div>"
+    if result.full_of_background:
+        missing += f"<div class=warning>{prose(_full(result))}</div>"
     return (
         f"<header><p class=over>{esc(result.scenario)}</p>"
         f"<h1>{prose(question(result))}</h1></header>"
@@ -145,6 +151,7 @@ def markdown(result: Campaign) -> str:
     lines = [f"# {text(question(result))}", "", f"**{text(headline(result))}**", ""]
     lines += [*bullets(_why(result)), ""]
     lines += chapter("Not reached", bullets(result.unreachable))
+    lines += [_full(result), ""] if result.full_of_background else []
     lines += ["## Trees or bits", "", *table_lines(better(result), better_rows(result)), ""]
     lines += ["## Every churn", "", *table_lines(POINTS, point_rows(result)), ""]
     lines += ["## What these numbers take for granted", "", *bullets(result.assumptions)]

@@ -40,6 +40,9 @@ def markdown(result: Comparison) -> str:
         "Not reached",
         bullets(f"{cloud}: not by {', '.join(schemes)}" for cloud, schemes in missing.items()),
     )
+    full = read.no_room(result)
+    if full:
+        lines += [f"No room for {', '.join(full)}: {result.full_of_background}.", ""]
     lines += ["## When", "", *table_lines(WHEN, when_rows(result)), ""]
     lines += ["## What it costs the network", ""]
     lines += [*table_lines(cost_columns(result), cost_rows(result)), ""]

@@ -86,6 +86,27 @@ def unreachable(result: Comparison) -> dict[str, list[str]]:
     return dict(sorted(missing.items()))
 
 
+def no_room(result: Comparison) -> dict[str, list[str]]:
+    """As `unreachable`, those only whose way background fills."""
+    full = {
+        (row.name, named(result, cloud, each.name))
+        for row in result.schemes
+        for each in row.transfers
+        for cloud in each.no_room
+    }
+    kept = {
+        label: [name for name in schemes if (name, label) in full]
+        for label, schemes in unreachable(result).items()
+    }
+    return {label: schemes for label, schemes in kept.items() if schemes}
+
+
+def nobody(scheme: SchemeResult) -> str:
+    """Why a scheme that is feasible serves nobody."""
+    full = any(each.no_room for each in scheme.transfers)
+    return "background leaves no room" if full else "nobody can be reached"
+
+
 def named(result: Comparison, cloud: str, transfer: str) -> str:
     """A cloud, with its transfer where there are several."""
     return f"{cloud} ({transfer})" if len(result.transfers) > 1 else cloud

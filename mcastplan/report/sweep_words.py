@@ -97,7 +97,10 @@ def headline(result: Sweep) -> str:
 
 def _never_reached(result: Sweep) -> list[str]:
     gone = result.unreachable
-    return [f"Not reached even without a failure: {some(gone, 6)}."] if gone else []
+    if not gone:
+        return []
+    full = f" ({result.full_of_background})" if result.full_of_background else ""
+    return [f"Not reached even without a failure: {some(gone, 6)}{full}."]
 
 
 def _never(result: Sweep) -> str:

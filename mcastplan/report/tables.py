@@ -40,7 +40,7 @@ def when_rows(result: Comparison) -> Rows:
         worst = read.slowest(scheme)
         cells = [_name(scheme)]
         if worst is None:
-            why = scheme.reason if not scheme.feasible else "nobody can be reached"
+            why = scheme.reason if not scheme.feasible else read.nobody(scheme)
             blank = [Cell(read.NONE)] * (len(WHEN) - 2)
             rows.append((scheme.name, [*cells, *blank, Cell(why or "")]))
             continue

@@ -74,9 +74,7 @@ class Bier(FollowsIgp):
         order = _preorder(routes, routes.graph.index[scenario.transfers[0].origin])
         rank = {node: place for place, node in enumerate(order)}
         size = routes.graph.size
-        by_tree = sorted(
-            pes, key=lambda pe: (pe not in self._receiving, rank.get(pe, size), pe)
-        )
+        by_tree = sorted(pes, key=lambda pe: (pe not in self._receiving, rank.get(pe, size), pe))
         numbering = self.bfr_id
         self.bfr_id = {pe: number for number, pe in enumerate(by_tree, 1)}
         copies = self._core_copies(routes, demands)

@@ -135,6 +135,7 @@ def campaign(
         searched=tuple(sorted({effective(sets(churn)) for churn in grid})),
         crossings=found,
         because=reasons(rows, found),
+        full_of_background=context.space.filled(),
     )
 
 

@@ -16,6 +16,7 @@ from mcastplan.study.question import network_of, question_of
 from mcastplan.study.recommend import recommend
 from mcastplan.underlay.max_flow import widest
 from mcastplan.underlay.routes import IgpRoutes
+from mcastplan.units import counted, show_rate
 
 # What is being done, and the share done so far (0 to 1).
 Progress = Callable[[str, float], None]
@@ -50,6 +51,7 @@ def compare(
         network=network_of(scenario.topology),
         question=question_of(scenario, [kind.name for kind in chosen]),
         bier_choice=bier_choice(context),
+        full_of_background=context.space.filled(),
     )
 
 
@@ -105,6 +107,12 @@ def assumptions(context: Context, *, lossless: bool = True) -> tuple[str, ...]:
         said.append(
             f"set-up from the {scenario.timers.preset} timers; controller and compute times are"
             " stated guesses"
+        )
+    if scenario.background:
+        said.append(
+            f"background, {counted(len(scenario.background), 'row')} with"
+            f" {show_rate(sum(row.rate_bps for row in scenario.background))} together, is routed as"
+            f" unicast and served first; {context.space.filled() or context.space.fullest()}"
         )
     said += (
         f"background from {row} has no route and is left out" for row in context.space.unrouted

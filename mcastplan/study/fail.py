@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from mcastplan.converge.failures import failure_rows
 from mcastplan.converge.igp import LinkState
 from mcastplan.converge.timeline import scheme_timeline
+from mcastplan.evaluate.scheme import Context
 from mcastplan.model.failure import Failure
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.timeline import SchemeTimeline, Timeline
@@ -48,7 +49,8 @@ def fail(
         preset=scenario.timers.preset,
         profile=scenario.transport.profile,
         schemes=tuple(rows),
-        because=(*_too_late(rows, failures), *_because(rows)),
+        because=(*_too_late(rows, failures), *_because(rows), *_full(context, rows)),
+        full_of_background=context.space.filled(),
         network=network_of(scenario.topology),
     )
 
@@ -60,6 +62,28 @@ def _assumptions(scenario: Scenario) -> list[str]:
         f"bytes lost are repaired as {scenario.transport.profile} does; a receiver out for over"
         f" {show_time(scenario.transport.evict_after_s)} is dropped; pulls are TCP",
     ]
+
+
+def _full(context: Context, rows: Sequence[SchemeTimeline]) -> list[str]:
+    """Arcs full of background, and clouds that have a way again, but over one of them."""
+    filled = context.space.filled()
+    if filled is None:
+        return []
+    said = [f"{filled}, before the failure already: no push has room there"]
+    stalled: dict[str, list[str]] = {}
+    for row in rows:
+        for each in row.transfers:
+            gone = {*each.unreachable, *each.evicted}
+            for cloud in each.clouds:
+                was_ready = cloud.ready_without_s is not None and cloud.name not in gone
+                if was_ready and cloud.ready_s is None:
+                    stalled.setdefault(cloud.name, []).append(row.name)
+    said += (
+        f"{cloud} is never ready under {', '.join(schemes)}: its way after the failure is full of"
+        " background"
+        for cloud, schemes in sorted(stalled.items())
+    )
+    return said
 
 
 def _too_late(rows: Sequence[SchemeTimeline], failures: Sequence[Failure]) -> list[str]:

@@ -67,6 +67,7 @@ def plan(
         transfers=tuple(transfers),
         nodes=tuple(nodes),
         state_entries=sum(state.values()),
+        full_of_background=context.space.filled(),
     )
 
 
@@ -125,6 +126,7 @@ def _transfer(
         origin=names[demand.origin],
         receivers=tuple(names[pe] for pe in demand.pes),
         unreachable=demand.unreachable,
+        no_room=demand.no_room,
         imposed=scheme.imposed(demand, plan),
         header_bytes=plan.header_bytes,
         phases=phases,

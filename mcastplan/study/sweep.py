@@ -173,6 +173,7 @@ def sweep(
         remedy=best,
         network=network_of(scenario.topology),
         unreachable=_unreachable(base),
+        full_of_background=base.context.space.filled(),
     )
     return msgspec.structs.replace(result, because=because(result, ordered))
 
@@ -199,6 +200,10 @@ def _assumed(scenario: Scenario) -> tuple[str, ...]:
         "both directions of a link fail together; a node fails with all its links",
         "a push that a failure makes less than 1 % longer is not later: such delays count as none",
     ]
+    if scenario.background:
+        said.append(
+            "a cloud whose every way is full of background after a failure counts as cut off"
+        )
     if scenario.schemes.sr_p2mp.objective == "min-cost":
         said.append(
             "a min-cost tree that lost nothing stays, another is repaired, and replaced where the"

@@ -59,7 +59,8 @@ def _never_reached(result: Sweep) -> list[str]:
     if not gone:
         return []
     some = counted(len(clouds_of(gone)), "cloud")
-    return [f"{some} cannot be reached even without a failure: {', '.join(gone)}"]
+    full = f"; {result.full_of_background}" if result.full_of_background else ""
+    return [f"{some} cannot be reached even without a failure: {', '.join(gone)}{full}"]
 
 
 def _never(result: Sweep, rows: Sequence[Row]) -> str:

@@ -20,6 +20,8 @@ def show_campaign(result: Campaign, page: Page) -> str:
     if result.unreachable:
         clouds = counted(len(result.unreachable), "cloud")
         page.line(f"UNREACHABLE: {clouds}: {some(result.unreachable)}", style="bold red")
+    if result.full_of_background:
+        page.line(f"NO ROOM on the way of some pushes: {result.full_of_background}")
     for row in result.schemes:
         if not row.feasible:
             page.line(f"{row.name} is not feasible here: {row.reason}")

@@ -12,6 +12,7 @@ from mcastplan.cli.show.replicas import ready_line, stage_table
 from mcastplan.model.results import Comparison, SchemeResult, TransferResult
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.transfer import Transfer
+from mcastplan.report.read import nobody
 from mcastplan.study.bier_choice import better_choice
 from mcastplan.units import counted, show_rate, show_size, show_time
 
@@ -71,7 +72,9 @@ def _bounds(page: Page, result: Comparison, scenario: Scenario) -> None:
             clouds = counted(len(transfer.clouds), "cloud")
             about = f"{bound.name}: {_what(transfer)} to {clouds}{start}; "
         if bound.bound_s is None:
-            page.line(f"{about}no receiver can be reached")
+            full = result.full_of_background
+            why = f"no receiver can be served: {full}" if full else "no receiver can be reached"
+            page.line(f"{about}{why}")
         else:
             page.line(
                 f"{about}no scheme can move it in under {show_time(bound.bound_s)}"
@@ -120,7 +123,7 @@ def _when(page: Page, result: Comparison) -> None:
     for scheme in result.schemes:
         slowest = _slowest(scheme)
         if not scheme.feasible or slowest is None:
-            why = "nobody can be reached" if scheme.feasible else "not feasible, see below"
+            why = nobody(scheme) if scheme.feasible else "not feasible, see below"
             rows.append((_marked(result, scheme), NONE, NONE, NONE, NONE, why))
             continue
         ratio = slowest.ratio_to_bound
@@ -165,17 +168,20 @@ def _refusals(page: Page, result: Comparison) -> None:
     for scheme in result.schemes:
         if not scheme.feasible:
             page.line(f"{scheme.name} is not feasible here: {scheme.reason}")
-    missed: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    missed: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for scheme in result.schemes:
         for transfer in scheme.transfers:
-            if transfer.unreachable:
-                missed.setdefault((transfer.name, transfer.unreachable), []).append(scheme.name)
+            full = transfer.no_room
+            no_way = tuple(name for name in transfer.unreachable if name not in full)
+            for said, clouds in (("UNREACHABLE by", no_way), ("NO ROOM under", full)):
+                if clouds:
+                    missed.setdefault((said, transfer.name, clouds), []).append(scheme.name)
     feasible = sum(scheme.feasible for scheme in result.schemes)
-    for (transfer_name, clouds), schemes in list(missed.items())[:_MAX_TRANSFERS]:
+    for (said, transfer_name, clouds), schemes in list(missed.items())[:_MAX_TRANSFERS]:
         by = "any scheme" if len(schemes) == feasible else some(schemes)
+        why = f"; {result.full_of_background}" if said == "NO ROOM under" else ""
         page.line(
-            f"UNREACHABLE by {by}: {counted(len(clouds), 'cloud')} of {transfer_name}:"
-            f" {some(clouds)}",
+            f"{said} {by}: {counted(len(clouds), 'cloud')} of {transfer_name}: {some(clouds)}{why}",
             style="bold red",
         )
 

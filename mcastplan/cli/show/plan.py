@@ -19,7 +19,7 @@ def show_plan(result: PlanResult, node: str | None) -> str:
     """The transfers, then the tables of ``node``, or of every ingress when it is None."""
     lines = [f"{result.scenario}: {result.scheme}, {_entries(result.state_entries)} in all"]
     for transfer in result.transfers:
-        lines += ["", *_transfer(transfer)]
+        lines += ["", *_transfer(transfer, result.full_of_background)]
     origins = {transfer.origin for transfer in result.transfers}
     shown = [n for n in result.nodes if node is not None or n.name in origins]
     for router in shown:
@@ -55,15 +55,18 @@ def _text(text: str, indent: str = "  ") -> list[str]:
     )
 
 
-def _transfer(transfer: PlanTransfer) -> Iterator[str]:
+def _transfer(transfer: PlanTransfer, full_of_background: str | None) -> Iterator[str]:
     yield from _text(
         f"transfer {transfer.name}: from {transfer.origin} to"
         f" {counted(len(transfer.receivers), 'PE')} ({some(transfer.receivers, 8)}),"
         f" header {transfer.header_bytes} B",
         "",
     )
-    if transfer.unreachable:
-        yield from _text(f"UNREACHABLE: {some(transfer.unreachable)}")
+    no_way = [name for name in transfer.unreachable if name not in transfer.no_room]
+    if no_way:
+        yield from _text(f"UNREACHABLE: {some(no_way)}")
+    if transfer.no_room:
+        yield from _text(f"NO ROOM for {some(transfer.no_room)}: {full_of_background}")
     yield plain(f"  imposed at {transfer.origin}:")
     for line in transfer.imposed or ("nothing",):
         yield plain(f"    {line}")
