@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from mcastplan.evaluate.arrival import Arrival
 from mcastplan.evaluate.push import Planned
 from mcastplan.model.plan import Flow
 from mcastplan.model.topology import Arc
@@ -44,15 +45,14 @@ class Course(msgspec.Struct, frozen=True):
 
 
 class CloudDelivery(msgspec.Struct, frozen=True):
-    """What one cloud got. ``pulls``: those that are complete, in order: (count, seconds from data
-    start to the end of the first pass, repair seconds after it).
+    """What one cloud got. ``pulls``: those that are complete, in order.
 
     Bytes are payload, of all its pulls. ``offered_bytes``: emitted while the cloud, not evicted,
     lacked them: ``delivered_bytes`` + ``lost_bytes``. ``duplicate_bytes``: copies beyond the first
     that came with the delivered ones.
     """
 
-    pulls: tuple[tuple[int, float, float], ...]
+    pulls: tuple[Arrival, ...]
     lost_bytes: float
     duplicate_bytes: float
     evicted: bool

@@ -16,6 +16,7 @@ import math
 
 from mcastplan.converge.courses import CloudDelivery, FlowCourse
 from mcastplan.converge.sending import Sender
+from mcastplan.evaluate.arrival import Arrival, Bend, straightened
 from mcastplan.fluid import Fluid
 
 # Linux include/net/tcp.h: TCP_RTO_MAX 120 s; RFC 6298 section 2.5 allows a maximum of 60 s or more.
@@ -43,8 +44,9 @@ class Pull(Sender):
         begin_s: float,
         zero_s: float,
         rto_s: float,
+        traced: bool = False,
     ) -> None:
-        super().__init__(fluid, course, begin_s=begin_s, zero_s=zero_s)
+        super().__init__(fluid, course, begin_s=begin_s, zero_s=zero_s, traced=traced)
         (self._cloud,) = course.flow.clouds
         self._rto_s, self._rtt_s = rto_s, course.rtt_s
         self._size = float(course.flow.size_bytes)
@@ -54,6 +56,7 @@ class Pull(Sender):
         self._lost_s: float | None = None  # since then nothing gets through
         self._lost = self._offered = self._duplicate = 0.0
         self._done_s = math.inf
+        self._points: list[Bend] = []
 
     def step(self, now_s: float) -> float:
         self._book(now_s)
@@ -76,6 +79,7 @@ class Pull(Sender):
         if again_s > now_s:
             return again_s  # until then it does not matter who is out
         self._lost_s = None
+        self._point(now_s, self._left)
         self._move()
         return edge_s
 
@@ -95,6 +99,7 @@ class Pull(Sender):
     def _book(self, now_s: float) -> None:
         if not self._run_left:
             return
+        bends = self._bends()
         left = self._fluid.remaining_bytes(self.flow.name)
         if left < 0.5:  # bytes are whole: what is left is rounding
             left = 0.0
@@ -108,16 +113,22 @@ class Pull(Sender):
         if self._lost_s is not None:
             self._lost += emitted
             return
+        self._points += (Bend(at_s - self.begin_s, self._size - rest) for at_s, rest in bends)
+        self._point(now_s, left)
         self._left = left
         self._duplicate += emitted * self._piece.extra.get(self._cloud, 0)
         if not left:
             self._halt()
             self._done_s = now_s
 
+    def _point(self, at_s: float, left: float) -> None:
+        if self._traced:
+            self._points.append(Bend(at_s - self.begin_s, self._size - left))
+
     def delivery(self, cloud: str) -> CloudDelivery:
         count, complete = self.flow.count, self._done_s < math.inf
         return CloudDelivery(
-            pulls=((count, self._done_s - self.begin_s, 0.0),) if complete else (),
+            pulls=(self._arrival(),) if complete else (),
             lost_bytes=self._lost * count,
             duplicate_bytes=self._duplicate * count,
             evicted=False,
@@ -125,3 +136,8 @@ class Pull(Sender):
             delivered_bytes=(self._size - self._left) * count,
             offered_bytes=self._offered * count,
         )
+
+    def _arrival(self) -> Arrival:
+        lasted_s = self._done_s - self.begin_s
+        bends = straightened(self._points, Bend(lasted_s, self._size))
+        return Arrival(self.flow.count, lasted_s, bends=bends)

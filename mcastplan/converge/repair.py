@@ -13,6 +13,7 @@ import math
 from mcastplan.converge.courses import CloudDelivery, FlowCourse
 from mcastplan.converge.ranges import Range, minus, split, total, union, within
 from mcastplan.converge.sending import Sender
+from mcastplan.evaluate.arrival import Arrival, Bend, straightened
 from mcastplan.fluid import Fluid
 
 
@@ -25,6 +26,7 @@ class _Receiver:
         self.out_since_s: float | None = None
         self.evicted = False
         self.done_s = math.inf
+        self.points: list[Bend] = []  # how its bytes came
         self.lost = self.offered = self.duplicate = 0
 
     @property
@@ -47,8 +49,11 @@ class Session(Sender):
         cap_bps: float,
         round_trip_s: float,
         evict_after_s: float,
+        traced: bool = False,
     ) -> None:
-        super().__init__(fluid, course, begin_s=begin_s, zero_s=zero_s, planned_bps=planned_bps)
+        super().__init__(
+            fluid, course, begin_s=begin_s, zero_s=zero_s, planned_bps=planned_bps, traced=traced
+        )
         size = course.flow.size_bytes
         self._receivers = {cloud: _Receiver(size) for cloud in course.flow.clouds}
         # Of this pass, not yet sent.
@@ -58,6 +63,7 @@ class Session(Sender):
         self._round_s: float | None = None  # earliest start of the next round
         self._own_cap_bps = min(course.flow.rate_cap_bps, cap_bps)
         self._held_bps = math.inf
+        self._booked_s = begin_s  # the last event
         self._round_trip_s = round_trip_s
         self._evict_after_s = evict_after_s
 
@@ -79,8 +85,12 @@ class Session(Sender):
 
     def _book(self, now_s: float) -> None:
         """What left since the last event, under the piece that held."""
+        from_s, self._booked_s = self._booked_s, now_s
         if not self._segment:
             return
+        sent_at = [(from_s, 0.0)]
+        if self._first_s == math.inf:
+            sent_at += ((at_s, self._segment - rest) for at_s, rest in self._bends())
         left = round(self._fluid.remaining_bytes(self.flow.name))
         if not left and self.running:
             self._stop()  # less than half a byte away from its end
@@ -92,7 +102,19 @@ class Session(Sender):
             self.repaired_bytes += sent
         for name, receiver in self._receivers.items():
             if receiver.waits:
+                got = self.flow.size_bytes - total(receiver.lacking)
                 self._receive(name, receiver, emitted, now_s)
+                if self._traced and name not in self._piece.missing:
+                    self._trace(receiver, got, sent_at, now_s)
+
+    def _trace(
+        self, receiver: _Receiver, got: int, sent_at: list[tuple[float, float]], now_s: float
+    ) -> None:
+        """``sent_at``: (when, bytes of this segment sent by then). What a repair round brings, with
+        others' bytes between, is taken to come evenly from event to event."""
+        receiver.points += (Bend(at_s - self.begin_s, got + sent) for at_s, sent in sent_at)
+        here = self.flow.size_bytes - total(receiver.lacking)
+        receiver.points.append(Bend(now_s - self.begin_s, here))
 
     def _receive(self, name: str, receiver: _Receiver, emitted: list[Range], now_s: float) -> None:
         needed = total(within(emitted, receiver.lacking))
@@ -175,11 +197,13 @@ class Session(Sender):
     def delivery(self, cloud: str) -> CloudDelivery:
         receiver, count = self._receivers[cloud], self.flow.count
         complete = receiver.done_s < math.inf
-        pulls: tuple[tuple[int, float, float], ...] = ()
+        pulls: tuple[Arrival, ...] = ()
         if complete:
             # A run that ends half a byte early must not give a repair of -1e-15 s.
             repair = max(0.0, receiver.done_s - self._first_s)
-            pulls = ((count, self._first_s - self.begin_s, repair),)
+            first = self._first_s - self.begin_s
+            end = Bend(first + repair, self.flow.size_bytes)
+            pulls = (Arrival(count, first, repair, straightened(receiver.points, end)),)
         lacking = total(receiver.lacking)
         return CloudDelivery(
             pulls=pulls,

@@ -15,6 +15,7 @@ class Sender(ABC):
     """Times are the engine's, which begins ``zero_s`` into scenario time.
 
     ``rate_bps`` is the goodput that held until the event at hand; before the first, the planned.
+    ``traced``: it matters how the bytes come.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class Sender(ABC):
         begin_s: float,
         zero_s: float,
         planned_bps: float = math.inf,
+        traced: bool = False,
     ) -> None:
         self.flow = course.flow
         self.begin_s = begin_s
@@ -38,6 +40,8 @@ class Sender(ABC):
         self._place = 0
         self._weights: Mapping[Arc, float] = {}
         self._cap_bps = math.inf
+        self._traced = traced
+        self._bends_told = 0
 
     @abstractmethod
     def step(self, now_s: float) -> float:
@@ -64,8 +68,16 @@ class Sender(ABC):
 
     def _start(self, size_bytes: float, cap_bps: float) -> None:
         self._weights, self._cap_bps, self.running = self._piece.weights, cap_bps, True
-        flow = self.flow
-        self._fluid.start(flow.name, self._weights, size_bytes, flow.count, cap_bps)
+        flow, self._bends_told = self.flow, 0
+        self._fluid.start(flow.name, self._weights, size_bytes, flow.count, cap_bps, self._traced)
+
+    def _bends(self) -> list[tuple[float, float]]:
+        """Of the run, since the last time asked: (when its rate changed, bytes then left of it)."""
+        if not self._traced:
+            return []
+        bends = self._fluid.bends(self.flow.name)[self._bends_told :]
+        self._bends_told += len(bends)
+        return bends
 
     def _stop(self) -> None:
         self._fluid.stop(self.flow.name)

@@ -162,12 +162,7 @@ def _transfer(
 def _completion(delivery: Delivery) -> float | None:
     """Seconds from data start to the last byte of the clouds that get all."""
     return max(
-        (
-            transfer_s + repair_s
-            for each in delivery.clouds.values()
-            if each.complete
-            for _, transfer_s, repair_s in each.pulls
-        ),
+        (pull.here_s for each in delivery.clouds.values() if each.complete for pull in each.pulls),
         default=None,
     )
 
@@ -189,7 +184,8 @@ def _cloud(
     lasting = [gap.to_s - gap.from_s for gap in gaps]
     transfer_s, repair_s = None, None
     if delivery.complete:
-        _, transfer_s, repair_s = max(delivery.pulls, key=lambda pull: pull[1] + pull[2])
+        last = max(delivery.pulls, key=lambda pull: pull.here_s)
+        transfer_s, repair_s = last.transfer_s, last.repair_s
     return CloudTimeline(
         name=name,
         outages=outages,

@@ -92,7 +92,14 @@ def _senders(
     begin_s = course.planned.data_start_s - zero_s
     if course.tcp:
         return [
-            Pull(fluid, each, begin_s=begin_s, zero_s=zero_s, rto_s=timers.rto_s)
+            Pull(
+                fluid,
+                each,
+                begin_s=begin_s,
+                zero_s=zero_s,
+                rto_s=timers.rto_s,
+                traced=course.planned.pace,
+            )
             for each in course.flows
         ]
     uftp = transport.profile == "uftp"
@@ -109,6 +116,7 @@ def _senders(
             cap_bps=UFTP_RATE_SHARE * planned_bps[each.flow.name] if uftp else math.inf,
             round_trip_s=round_trip_s,
             evict_after_s=transport.evict_after_s,
+            traced=course.planned.pace,
         )
         for each in course.flows
     ]

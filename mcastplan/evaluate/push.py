@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from mcastplan.evaluate.arcs import ArcSpace
+from mcastplan.evaluate.arrival import Arrival, Bend
 from mcastplan.evaluate.wire import payload_bytes, wire_factor
 from mcastplan.fluid import Fluid
 from mcastplan.model.plan import Demand, Flow, ReplicationPlan
@@ -52,13 +53,17 @@ def flow_loads(
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """One transfer before it runs; ``provision_s`` and the set-up precede the first byte."""
+    """One transfer before it runs; ``provision_s`` and the set-up precede the first byte.
+
+    ``pace``: whether it matters how its bytes come, not only when the last one does.
+    """
 
     transfer: Transfer
     demand: Demand
     loads: Sequence[FlowLoad]
     provision_s: float
     setup_terms: Mapping[str, float]
+    pace: bool = False
 
     @property
     def data_start_s(self) -> float:
@@ -68,18 +73,17 @@ class Planned(msgspec.Struct, frozen=True):
 class Push(msgspec.Struct, frozen=True):
     """One transfer as it went.
 
-    ``pulls``: by cloud, (flows of equal share, seconds from data start) in the order of its pulls;
-    a multicast push is one. ``binding``: the arc that bound the flow that ended last, and the
-    copies on it while that flow ran, other transfers' included.
+    ``pulls``: by cloud, in their order; a multicast push is one. ``binding``: the arc that bound
+    the flow that ended last, and the copies on it while that flow ran, other transfers' included.
     """
 
     planned: Planned
-    pulls: Mapping[str, Sequence[tuple[int, float]]]
+    pulls: Mapping[str, Sequence[Arrival]]
     binding: tuple[Arc, int] | None
 
     def done_s(self, cloud: str) -> float:
         """Seconds from data start to the cloud's last byte."""
-        return max(seconds for _, seconds in self.pulls[cloud])
+        return max(pull.transfer_s for pull in self.pulls[cloud])
 
     @property
     def completion_s(self) -> float | None:
@@ -102,6 +106,7 @@ def run(space: ArcSpace, planned: Sequence[Planned]) -> tuple[list[Push], Fluid]
                 load.flow.size_bytes,
                 load.flow.count,
                 load.flow.rate_cap_bps,
+                each.pace,
             )
     for done in fluid.run_until(math.inf):
         ends[str(done.flow)] = done.at_s
@@ -116,11 +121,11 @@ def _push(
     zero_s: float,
 ) -> Push:
     begin = one.data_start_s - zero_s
-    pulls: dict[str, list[tuple[int, float]]] = {}
+    pulls: dict[str, list[Arrival]] = {}
     for load in one.loads:
+        pull = arrived(fluid, load.flow, begin, ends[load.flow.name])
         for cloud in load.flow.clouds:
-            lasted = ends[load.flow.name] - begin
-            pulls.setdefault(cloud, []).append((load.flow.count, lasted))
+            pulls.setdefault(cloud, []).append(pull)
     binding = None
     if one.loads:
         last = max(one.loads, key=lambda load: ends[load.flow.name]).flow.name
@@ -128,6 +133,14 @@ def _push(
         if arc is not None:
             binding = arc, _copies_beside(arc, begin, ends[last], everything, ends, zero_s)
     return Push(one, dict(sorted(pulls.items())), binding)
+
+
+def arrived(fluid: Fluid, flow: Flow, begin_s: float, end_s: float) -> Arrival:
+    """A flow that has ended, as it came in."""
+    bends = tuple(
+        Bend(at_s - begin_s, flow.size_bytes - left) for at_s, left in fluid.bends(flow.name)
+    )
+    return Arrival(flow.count, end_s - begin_s, bends=bends)
 
 
 def _copies_beside(

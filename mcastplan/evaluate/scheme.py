@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from mcastplan.dataplane.walk import faults, walk_plan, walk_tables
 from mcastplan.errors import InfeasibleError
 from mcastplan.evaluate.arcs import ArcSpace
+from mcastplan.evaluate.arrival import Arrival
 from mcastplan.evaluate.cold_start import replica_groups
 from mcastplan.evaluate.push import Planned, Push, flow_loads, run
 from mcastplan.evaluate.wire import payload_bytes
@@ -184,6 +186,11 @@ def planned_push(
             (scenario.cloud[name].provision_s for name, _, _ in demand.clouds), default=0.0
         ),
         setup_terms=terms,
+        pace=transfer.load == "streamed"
+        or any(
+            cloud.fanout == "multicast" and cloud.fabric_bps < math.inf
+            for cloud in (scenario.cloud[name] for name, _, _ in demand.clouds)
+        ),
     )
 
 
@@ -192,7 +199,7 @@ def cold_start(
     kind: type[Scheme],
     planned: Planned,
     name: str,
-    pulls: Sequence[tuple[int, float] | tuple[int, float, float]],
+    pulls: Sequence[Arrival],
 ) -> tuple[ReplicaGroup, ...]:
     """Replicas of one cloud under one scheme; ``pulls`` as for `replica_groups`."""
     scenario, unicast = context.scenario, kind.name == "unicast"

@@ -67,13 +67,17 @@ class Fluid:
         size_bytes: float,
         count: int = 1,
         rate_cap_bps: float = math.inf,
+        traced: bool = False,
     ) -> None:
         """Start ``count`` equal flows of ``size_bytes`` each, now. ``weights[arc]``: wire bytes on
-        the arc for one byte of one of them."""
+        the arc for one byte of one of them. ``traced``: `bends` are kept."""
         if flow in self._runs:
             raise ValueError(f"flow {flow!r} is running")
         self._starts += 1
-        self._attach(Run(flow, self._starts, weights, size_bytes, count, rate_cap_bps, self.now_s))
+        run = Run(flow, self._starts, weights, size_bytes, count, rate_cap_bps, self.now_s)
+        if traced:
+            run.bends = []
+        self._attach(run)
         self._past.pop(flow, None)
 
     def reroute(self, flow: Hashable, weights: Mapping[int, float]) -> None:
@@ -84,7 +88,7 @@ class Fluid:
         moved = Run(
             flow, run.number, weights, run.remaining_bytes, run.count, run.cap_bps, self.now_s
         )
-        moved.start_s, moved.held_s = run.start_s, run.held_s
+        moved.start_s, moved.held_s, moved.bends = run.start_s, run.held_s, run.bends
         self._detach(run)
         self._attach(moved)
 
@@ -132,6 +136,11 @@ class Fluid:
         """Bytes not yet sent, of one of ``count``. Raises `KeyError`."""
         run = self._find(flow)
         return run.remaining_at(self.now_s) if run.alive else run.remaining_bytes
+
+    def bends(self, flow: Hashable) -> list[tuple[float, float]]:
+        """(when [s], bytes then left of one of ``count``) at every change of a traced flow's rate
+        after its start, in order. Raises `KeyError`."""
+        return list(self._find(flow).bends or ())
 
     def binding(self, flow: Hashable) -> int | None:
         """The arc that bound this flow for most of its time so far; None: its cap, or nothing."""

@@ -14,6 +14,7 @@ class Run:
     __slots__ = (
         "alive",
         "anchor_s",
+        "bends",
         "cap_bps",
         "count",
         "finish_s",
@@ -58,6 +59,7 @@ class Run:
         self.hold: int | None = None  # what binds it since hold_since_s
         self.hold_since_s = now_s
         self.held_s: dict[int | None, float] = {}  # how long each bound it, until then
+        self.bends: list[tuple[float, float]] | None = None  # (s, bytes left) as its rate changed
 
     def remaining_at(self, now_s: float) -> float:
         elapsed = now_s - self.anchor_s
@@ -84,6 +86,8 @@ class Run:
         if rate_bps == self.rate_bps and self.finish_s < math.inf:
             return False
         self.remaining_bytes = self.remaining_at(now_s)
+        if self.bends is not None and now_s > self.start_s:
+            self.bends.append((now_s, self.remaining_bytes))
         self.anchor_s = now_s
         self.rate_bps = rate_bps
         if self.remaining_bytes <= 0 or rate_bps == math.inf:

@@ -90,10 +90,10 @@ def completion_s(delivery: Delivery) -> float | None:
     """Seconds from the first byte to the last one of the clouds that get all; None: of none."""
     return max(
         (
-            transfer_s + repair_s
+            pull.here_s
             for cloud in delivery.clouds.values()
             if cloud.complete
-            for _, transfer_s, repair_s in cloud.pulls
+            for pull in cloud.pulls
         ),
         default=None,
     )

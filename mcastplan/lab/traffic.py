@@ -174,7 +174,7 @@ def _pulled(
         return [0.0] * len(course)
     size, calm_s = float(each.flow.count * each.flow.size_bytes), None
     if row.transfer_s is None:
-        calm_s = max(transfer_s for _, transfer_s, _ in calm.delivery.clouds[cloud].pulls)
+        calm_s = max(pull.transfer_s for pull in calm.delivery.clouds[cloud].pulls)
         end_s = timeline.data_start_s + calm_s
     else:
         pulls = sum(one.flow.count for one in calm.planned.loads if cloud in one.flow.clouds)

@@ -14,8 +14,9 @@ from itertools import pairwise
 import msgspec
 
 from mcastplan.errors import InfeasibleError, UsageError
+from mcastplan.evaluate.arrival import Arrival
 from mcastplan.evaluate.cold_start import replica_groups
-from mcastplan.evaluate.push import FlowLoad, flow_loads
+from mcastplan.evaluate.push import FlowLoad, arrived, flow_loads
 from mcastplan.evaluate.scheme import Context
 from mcastplan.fluid import Fluid, left
 from mcastplan.model.campaign import (
@@ -245,42 +246,46 @@ class _Runner:
                 demand,
                 plan,
                 self._scheme.state(context.routes, [(demand, plan)]),
-                max(seconds for each in pulls.values() for _, seconds in each),
+                max(pull.transfer_s for each in pulls.values() for pull in each),
                 self._ready_s(demand, pulls),
             )
         return known
 
-    def _pulls(self, loads: Sequence[FlowLoad]) -> dict[str, list[tuple[int, float]]]:
-        """By cloud, (flows, seconds to the last byte)."""
-        ends = self._ends(loads)
-        pulls: dict[str, list[tuple[int, float]]] = {}
+    def _pulls(self, loads: Sequence[FlowLoad]) -> dict[str, list[Arrival]]:
+        """By cloud, in their order."""
+        ended = self._ended(loads)
+        pulls: dict[str, list[Arrival]] = {}
         for load in loads:
             flow = load.flow
-            if flow.name not in ends:
+            if flow.name not in ended:
                 raise InfeasibleError(f"background leaves {flow.name} nothing on some arc")
             for cloud in flow.clouds:
-                pulls.setdefault(cloud, []).append((flow.count, ends[flow.name]))
+                pulls.setdefault(cloud, []).append(ended[flow.name])
         return pulls
 
-    def _ends(self, loads: Sequence[FlowLoad]) -> dict[str, float]:
-        """When each flow ends [s]; those that never do are left out."""
+    def _ended(self, loads: Sequence[FlowLoad]) -> dict[str, Arrival]:
+        """Each flow by name; those that never end are left out."""
         if len(loads) == 1 and loads[0].flow.count == 1:
             # Alone, a flow takes what the narrowest arc leaves it: no rates to share out.
             (load,) = loads
             rates = (self._room[arc] / weight for arc, weight in load.weights.items())
             rate_bps = min(min(rates), load.flow.rate_cap_bps)
             size = load.flow.size_bytes * BITS_PER_BYTE
-            return {load.flow.name: size / rate_bps} if rate_bps > 0 else {}
+            return {load.flow.name: Arrival(1, size / rate_bps)} if rate_bps > 0 else {}
         used = sorted({arc for load in loads for arc in load.weights})
         number = {arc: rank for rank, arc in enumerate(used)}
         fluid = Fluid([self._room[arc] for arc in used])
         for load in loads:
             weights = {number[arc]: weight for arc, weight in load.weights.items()}
             flow = load.flow
-            fluid.start(flow.name, weights, flow.size_bytes, flow.count, flow.rate_cap_bps)
-        return {str(done.flow): done.at_s for done in fluid.run_until(math.inf)}
+            fluid.start(flow.name, weights, flow.size_bytes, flow.count, flow.rate_cap_bps, True)
+        flows = {load.flow.name: load.flow for load in loads}
+        return {
+            str(done.flow): arrived(fluid, flows[str(done.flow)], 0.0, done.at_s)
+            for done in fluid.run_until(math.inf)
+        }
 
-    def _ready_s(self, demand: Demand, pulls: Mapping[str, Sequence[tuple[int, float]]]) -> float:
+    def _ready_s(self, demand: Demand, pulls: Mapping[str, Sequence[Arrival]]) -> float:
         """When the last replica is ready [s], had set-up taken no time."""
         scenario = self._context.scenario
         clouds = [scenario.cloud[name] for name, _, _ in demand.clouds]

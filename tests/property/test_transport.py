@@ -21,6 +21,7 @@ from mcastplan.converge.transport import (
     transmit,
 )
 from mcastplan.errors import InfeasibleError
+from mcastplan.evaluate.arrival import Arrival
 from mcastplan.evaluate.push import Planned, flow_loads, run
 from mcastplan.evaluate.scheme import install
 from mcastplan.model.scenario import Scenario, Transport
@@ -133,7 +134,7 @@ def test_packets_sent_one_by_one_agree(packets: int, out: Spans, transport: Tran
         if each.complete:
             assert exact.first is not None
             first = exact.first * TICK_S
-            assert each.pulls == ((1, first, exact.done[cloud] * TICK_S - first),)
+            assert each.pulls == (Arrival(1, first, exact.done[cloud] * TICK_S - first),)
 
 
 def check(found: Delivery, tcp: bool) -> None:
@@ -144,7 +145,7 @@ def check(found: Delivery, tcp: bool) -> None:
         if each.complete:
             own = size / len(found.planned.demand.clouds)
             assert each.delivered_bytes == pytest.approx(own)
-            assert all(min(pull) >= 0 for pull in each.pulls)
+            assert all(min(pull.transfer_s, pull.repair_s) >= 0 for pull in each.pulls)
         else:
             assert not each.pulls
         assert not (each.complete and each.evicted)
@@ -199,7 +200,7 @@ def test_delivered_and_lost_are_what_was_sent(
 
 def done_s(found: Delivery) -> dict[str, float]:
     return {
-        name: max((a + b for _, a, b in each.pulls), default=math.inf)
+        name: max((pull.here_s for pull in each.pulls), default=math.inf)
         for name, each in found.clouds.items()
     }
 
@@ -278,8 +279,8 @@ def test_without_a_failure_it_is_the_push(scenario: Scenario, cut_s: list[float]
             for name, pulls in push.pulls.items():
                 each = found.clouds[name]
                 assert (each.complete, each.lost_bytes) == (True, 0)
-                assert [count for count, _, _ in each.pulls] == [count for count, _ in pulls]
-                assert [repair for _, _, repair in each.pulls] == [0.0] * len(pulls)
-                assert [lasted for _, lasted, _ in each.pulls] == pytest.approx(
-                    [lasted for _, lasted in pulls], rel=1e-9
+                assert [pull.count for pull in each.pulls] == [pull.count for pull in pulls]
+                assert [pull.repair_s for pull in each.pulls] == [0.0] * len(pulls)
+                assert [pull.transfer_s for pull in each.pulls] == pytest.approx(
+                    [pull.transfer_s for pull in pulls], rel=1e-9
                 )

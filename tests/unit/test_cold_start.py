@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcastplan.evaluate.arrival import Arrival
 from mcastplan.evaluate.cold_start import replica_groups, streamed
 from mcastplan.model.cloud import Cloud, EngineProfile
 from mcastplan.model.results import ReplicaGroup
@@ -40,7 +41,7 @@ def group(
     )
     cached = cloud.fanout == "cache"
     (only,) = replica_groups(
-        cloud, transfer, [(1, 20)], provision_s=7, setup_s=1, direct=False, cached=cached
+        cloud, transfer, [Arrival(1, 20)], provision_s=7, setup_s=1, direct=False, cached=cached
     )
     return only
 
@@ -106,7 +107,7 @@ def test_stages_sum_to_ready(engine: EngineProfile | None) -> None:
     cloud = Cloud("c", "n", 1e9, engine=engine)
     transfer = Transfer("push", 10**9, 3, "o", ("c",), load="streamed")
     (found,) = replica_groups(
-        cloud, transfer, [(1, 8.1)], provision_s=0, setup_s=0, direct=True, cached=True
+        cloud, transfer, [Arrival(1, 8.1)], provision_s=0, setup_s=0, direct=True, cached=True
     )
     assert math.isclose(found.stages.total(), found.ready_s, abs_tol=1e-9)
 
@@ -115,7 +116,7 @@ def test_replicas_whose_own_pulls_end_at_different_times() -> None:
     """Pulls 0-1 end at 5 s, 2 at 5 s, 3 at 9 s: two groups."""
     cloud = Cloud("c", "n", 1e9, replicas=4)
     transfer = Transfer("push", 10**9, 1, "o", ("c",))
-    pulls = [(2, 5.0), (1, 5.0), (1, 9.0)]
+    pulls = [Arrival(2, 5.0), Arrival(1, 5.0), Arrival(1, 9.0)]
     groups = replica_groups(
         cloud, transfer, pulls, provision_s=0, setup_s=0, direct=True, cached=True
     )
@@ -125,10 +126,7 @@ def test_replicas_whose_own_pulls_end_at_different_times() -> None:
     ]
 
 
-Pull = tuple[int, float] | tuple[int, float, float]
-
-
-def pulled(pull: Pull, load: str = "after", shards: int = 1, **changes: object) -> ReplicaGroup:
+def pulled(pull: Arrival, load: str = "after", shards: int = 1, **changes: object) -> ReplicaGroup:
     cloud = Cloud("c", "n", 40e9, replicas=4, engine=ENGINE, **changes)  # type: ignore[arg-type]
     transfer = Transfer("push", 10**11, shards, "o", ("c",), load=load)  # type: ignore[arg-type]
     cached = cloud.fanout == "cache"
@@ -144,12 +142,12 @@ def pulled(pull: Pull, load: str = "after", shards: int = 1, **changes: object) 
 @pytest.mark.parametrize("fabric_bps", [10e9, 20e9, math.inf])
 def test_a_repair_of_nothing_changes_nothing(load: str, fanout: str, fabric_bps: float) -> None:
     how = {"fanout": fanout, "fabric_bps": fabric_bps}
-    assert pulled((1, 21.3, 0.0), load, 7, **how) == pulled((1, 21.3), load, 7, **how)
+    assert pulled(Arrival(1, 21.3, 0.0), load, 7, **how) == pulled(Arrival(1, 21.3), load, 7, **how)
 
 
 def repaired(load: str = "after", shards: int = 1, **changes: object) -> ReplicaGroup:
     """As `group`, and 10 s of repair after the 20 s of the transfer."""
-    return pulled((1, 20.0, 10.0), load, shards, **changes)
+    return pulled(Arrival(1, 20.0, 10.0), load, shards, **changes)
 
 
 def test_a_repair_is_a_stage_of_its_own() -> None:
@@ -177,7 +175,7 @@ def test_pulls_with_repairs_of_their_own() -> None:
     """Two pulls end at 5 s, one at 4 s and is repaired for 1 s, one for 3 s: ready at 5 and 7 s."""
     cloud = Cloud("c", "n", 1e9, replicas=4)
     transfer = Transfer("push", 10**9, 1, "o", ("c",))
-    pulls = [(2, 5.0, 0.0), (1, 4.0, 1.0), (1, 4.0, 3.0)]
+    pulls = [Arrival(2, 5.0, 0.0), Arrival(1, 4.0, 1.0), Arrival(1, 4.0, 3.0)]
     groups = replica_groups(
         cloud, transfer, pulls, provision_s=0, setup_s=0, direct=True, cached=True
     )

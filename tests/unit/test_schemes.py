@@ -276,20 +276,36 @@ def numbered(arms: Topology, hub: str, bsl: int, numbering: str) -> tuple[int, s
 
 
 def test_by_tree_numbering_keeps_an_arm_in_one_set() -> None:
-    """Arms p1-p3 and p2-p4 of hub h, three bits a set. Dense h p1 p2 | p3 p4: h's set crosses 2
-    links, the other both arms, 4: 6 copies. Preorder h p1 p3 | p2 p4: one arm each, 2 + 2."""
+    """Arms p1-p3 and p2-p4 of hub h, two bits a set; h only sends and comes last. Dense p1 p2 |
+    p3 p4: one set crosses 2 links, the other both arms, 4: 6 copies. Preorder p1 p3 | p2 p4: one
+    arm each, 2 + 2."""
     arms = two_arms("h", "p1 p3", "p2 p4")
-    assert numbered(arms, "h", 3, "dense") == (6, "")
+    assert numbered(arms, "h", 2, "dense") == (6, "")
     said = "BFR-ids by tree: 4 core copies against 6 dense"
-    assert numbered(arms, "h", 3, "by-tree") == (4, said)
+    assert numbered(arms, "h", 2, "by-tree") == (4, said)
 
 
 def test_by_tree_numbering_stays_dense_where_that_is_better() -> None:
-    """Hub z sorts last. Dense p1 p2 | p3 p4 | z: an arm each, 4 copies. Preorder z p1 | p2 p3 | p4
-    cuts both arms: 1 + 3 + 2."""
-    arms = two_arms("z", "p1 p2", "p3 p4")
-    said = "BFR-ids stay dense: 4 core copies against 6 numbered by tree"
-    assert numbered(arms, "z", 2, "by-tree") == (4, said)
+    """Arms p1-p3-p4 and p2. Dense p1 p2 | p3 p4: 1 + 1 links, then 3 along one arm: 5. Preorder
+    p1 p3 | p4 p2: 2, then 3 + 1: 6."""
+    arms = two_arms("h", "p1 p3 p4", "p2")
+    said = "BFR-ids stay dense: 5 core copies against 6 numbered by tree"
+    assert numbered(arms, "h", 2, "by-tree") == (5, said)
+
+
+@pytest.mark.parametrize("origin", ["a", "z"])
+@pytest.mark.parametrize("numbering", ["dense", "by-tree"])
+def test_a_pe_that_only_sends_takes_no_receivers_bit(origin: str, numbering: str) -> None:
+    """256 receivers behind one router fit into 256 bits, whatever the origin is called: one packet,
+    one copy on each of 257 links. The origin is BFR-id 257."""
+    leaves = [f"p{number:03}" for number in range(256)]
+    star = network(link(origin, "hub"), *(link("hub", leaf) for leaf in leaves))
+    scenario = push(star, origin, leaves, schemes=bier_options(bsl=256, bfr_ids=numbering))
+    scheme, routes, _, plan = planned("bier", scenario)
+    assert isinstance(scheme, Bier)
+    assert scheme.bfr_id[routes.graph.index[origin]] == 257
+    copies = [sum(walk_plan(plan, routes, flow).copies.values()) for flow in plan.flows]
+    assert copies == [257]
 
 
 def test_joins_meet_the_tree_where_another_has_passed() -> None:

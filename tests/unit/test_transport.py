@@ -20,6 +20,7 @@ from mcastplan.converge.transport import (
     pass_rates,
     transmit,
 )
+from mcastplan.evaluate.arrival import Arrival
 from mcastplan.evaluate.wire import payload_bytes, wire_factor
 from mcastplan.model.plan import ReplicationPlan
 from mcastplan.model.scenario import Transport
@@ -46,8 +47,8 @@ def times(delivery: Delivery) -> dict[str, list[float]]:
     found = {}
     for name, each in delivery.clouds.items():
         assert each.complete
-        ((_, first_s, repair_s),) = each.pulls
-        found[name] = [first_s, repair_s]
+        (pull,) = each.pulls
+        found[name] = [pull.transfer_s, pull.repair_s]
     return found
 
 
@@ -112,7 +113,7 @@ def test_who_is_out_too_long_is_dropped_and_not_repaired() -> None:
     x = found.clouds["x"]
     assert (x.evicted, x.complete, x.pulls) == (True, False, ())
     assert (x.lost_bytes, x.delivered_bytes) == (60 * GB, 20 * GB)
-    assert found.clouds["y"].pulls == ((1, 100.0, 0.0),)
+    assert found.clouds["y"].pulls == (Arrival(1, 100.0),)
     assert found.repaired_bytes == 0
     stays = multicast({"x": [(20, 80)]})  # 60 s are not more than 60 s
     assert times(stays)["x"] == [100.0, pytest.approx(60)]
