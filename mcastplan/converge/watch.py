@@ -47,15 +47,16 @@ class Watch:
 
     def outage(self, igp: Igp) -> tuple[float | None, float]:
         """(longest outage [s] of a receiving PE that gets packets again, None without any; sum
-        over all of these). One PE counts once, whatever its clouds."""
+        over all of these). One PE counts once, whatever its clouds. Raises `InfeasibleError` where
+        the scheme's transition is not modelled, even if no way of a packet is hit."""
         down = frozenset(igp.down)
         concerned = [ways.concerned(self._context, self._scheme, down) for ways in self._ways]
-        if not any(concerned):
-            return None, 0.0
         scheme, plans = self._scheme, self._plans
         after = [demand_after(self._context, igp, each) for each, _ in plans]
-        lasting: list[float] = []
         transitions = scheme.transition(igp, plans, after)
+        if not any(concerned):
+            return None, 0.0
+        lasting: list[float] = []
         for place, transition in enumerate(transitions):
             plan = plans[place][1]
             forwarding = Forwarding(scheme, igp, plan, transition.updates)

@@ -106,7 +106,9 @@ class Standing:
         loose = loose or (scheme.name == "pim-sm" and context.scenario.schemes.pim_sm.mofrr)
         # Signalling runs towards the origin: on other links than the data, it shifts its start.
         loose = loose or (self._several and not context.routes.graph.symmetric)
-        self._relied: frozenset[Arc] | None = None if loose else _relied(context, planned, plans)
+        self._loose = loose
+        self._relied = _relied(context, planned, plans)
+        self._forwarding = _forwarding(planned, plans)
         self._branches: Branches | None = None
         self._tree: Segments | None = None
         if not loose and not self._several and len(plans[0][1].flows) == 1:
@@ -119,9 +121,8 @@ class Standing:
     def after(self, failed: Failed) -> Outcome:
         """Nobody is served where a limit of the scheme (its RP cannot be reached, no room for its
         header or its entries) rules it out after the failure."""
-        relied = self._relied
         elsewhere = failed.origins_up and not failed.background_moves
-        if relied is not None and elsewhere and relied.isdisjoint(failed.down):
+        if not self._loose and elsewhere and self._relied.isdisjoint(failed.down):
             return self.before
         try:
             if failed.background_moves:
@@ -172,7 +173,9 @@ class Standing:
         names = self._names([each.unreachable for each, _ in plans])
         before = self.before
         same = (completion_s, wire_bytes, names) == (before.completion_s, before.wire_bytes, ())
-        hit = self._relied is not None and not self._relied.isdisjoint(failed.down)
+        # Equal numbers are no proof: the way round a diamond's other side costs the same.
+        same = same and _forwarding(planned, plans) == self._forwarding
+        hit = not self._relied.isdisjoint(failed.down)
         return Outcome(hit or not same, completion_s, wire_bytes, names, fresh)
 
     def _replan(
@@ -230,6 +233,14 @@ def _run(context: Context, planned: Sequence[Planned]) -> tuple[float | None, fl
         if arc < core
     )
     return max(ends), wire_bytes
+
+
+def _forwarding(planned: Sequence[Planned], plans: Plans) -> list[object]:
+    """What equal plans have equal: packets imposed, entries, and copies by arc."""
+    return [
+        (plan.impose, plan.entries, [(load.flow, load.copies, load.weights) for load in each.loads])
+        for each, (_, plan) in zip(planned, plans, strict=True)
+    ]
 
 
 def _relied(context: Context, planned: Sequence[Planned], plans: Plans) -> frozenset[Arc]:

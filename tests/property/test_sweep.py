@@ -19,6 +19,7 @@ from mcastplan.dataplane.walk import faults, walk_plan
 from mcastplan.evaluate.arcs import ArcSpace
 from mcastplan.evaluate.scheme import Context, evaluate_scheme
 from mcastplan.model.cloud import Cloud
+from mcastplan.model.failure import Failure
 from mcastplan.model.results import SchemeResult, TransferBound
 from mcastplan.model.scenario import Scenario, SchemeOptions, SrP2mpOptions
 from mcastplan.model.sweep import Case, SchemeRow
@@ -27,6 +28,7 @@ from mcastplan.model.transfer import Background, Transfer
 from mcastplan.schemes import SCHEMES
 from mcastplan.schemes.base import demand
 from mcastplan.schemes.sr_p2mp import SrP2mp
+from mcastplan.study.fail import fail
 from mcastplan.study.failures import Places, cases_of
 from mcastplan.study.sweep import Base, one, prepare
 from mcastplan.underlay.routes import IgpRoutes
@@ -170,6 +172,33 @@ def test_without_its_origin_a_push_serves_nobody(scenario: Scenario) -> None:
         assert list(each.unreachable) == sorted(served)
         assert each.completion_s is None
         assert each.wire_bytes is None
+
+
+@settings(max_examples=150, deadline=None)
+@given(questions(), st.sampled_from(("single-link", "single-node")), st.booleans(), st.booleans())
+def test_outages_are_those_of_fail(
+    scenario: Scenario, kind: str, limited: bool, mofrr: bool
+) -> None:
+    """The longest outage of a row is that of `fail` on the same failure, whatever options there
+    are; a scheme that nothing touches has none."""
+    options = scenario.schemes
+    if options.pim_sm.mode == "ssm":
+        pim_sm = msgspec.structs.replace(options.pim_sm, mofrr=mofrr)
+        options = msgspec.structs.replace(options, pim_sm=pim_sm)
+    limit = 10**6 if limited else None
+    scenario = msgspec.structs.replace(scenario, schemes=options, state_limit=limit)
+    if kind == "single-link" and not scenario.topology.links:
+        return
+    base = prepare(scenario, transient=True)
+    for case in cases_of(scenario.topology, kind)[1]:  # type: ignore[arg-type]
+        failure = Failure(0.0, case.links, case.nodes, case.srlgs)
+        found = {row.name: row for row in fail(scenario, [failure]).schemes}
+        for row in one(base, case).schemes:
+            whole = found[row.name]
+            if not whole.feasible:
+                assert row.outage_s is None or not row.touched
+                continue
+            assert row.outage_s == pytest.approx(whole.worst_outage_s or 0.0, abs=3e-9), row.name
 
 
 def counted(base: Base, scenario: Scenario, case: Case) -> tuple[set[str], float | None, float]:
