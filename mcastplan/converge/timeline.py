@@ -34,7 +34,7 @@ from mcastplan.model.timeline import (
     TransferTimeline,
 )
 from mcastplan.model.topology import Arc, Node
-from mcastplan.schemes.base import Igp, Scheme
+from mcastplan.schemes.base import Igp, Scheme, toward
 
 NANO = 9  # digits
 
@@ -103,7 +103,11 @@ def _courses(context: Context, installed: Installed, episode: Episode | None) ->
             if episode is not None:
                 course = episode.transfers[number].courses[place]
                 pieces = tuple(_piece(context, plan, load.flow, flight) for flight in course)
-                rtt_s = 2 * max((away for _, away in course[0].arrivals.values()), default=0.0)
+                there = course[0].arrivals
+                back = toward(context.routes, demand.origin, there) if tcp else {}
+                rtt_s = max(
+                    (there[node][1] + back[node][1] for node in back if node in there), default=0.0
+                )
             courses.append(FlowCourse(load.flow, pieces, rtt_s))
         found.append(Course(push, tuple(courses), tcp))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Protocol
 
@@ -206,6 +207,20 @@ def toward(
                 hops, delay = hops + 1, delay + graph.delay_s[arc]
                 known[graph.tail[arc]] = hops, delay
     return known
+
+
+def onward_s(
+    routes: IgpRoutes, source: Node, nodes: Iterable[Node], key: Key = None
+) -> dict[Node, float]:
+    """Propagation delay [s] from ``source`` to each node that it reaches: the other way of an
+    asymmetric pair may differ (`toward`)."""
+    delay_s = routes.graph.delay_s
+    ways = {node: routes.path(source, node, key) for node in nodes}
+    return {
+        node: math.fsum(delay_s[arc] for arc in way)
+        for node, way in ways.items()
+        if way is not None
+    }
 
 
 def farthest_s(routes: IgpRoutes, demand: Demand) -> float:

@@ -28,7 +28,7 @@ import msgspec
 from mcastplan.model.change import Cause, Heard, Transition, Update
 from mcastplan.model.plan import Demand, Entry, Key, ReplicationPlan, Steer
 from mcastplan.model.topology import Node
-from mcastplan.schemes.base import Igp, toward
+from mcastplan.schemes.base import Igp, onward_s, toward
 from mcastplan.underlay.routes import IgpRoutes
 
 # How the next tree came about: as it was, repaired, or grown afresh.
@@ -154,16 +154,16 @@ class Controller:
     def _placed(self, done: _Round, nodes: Sequence[Node]) -> tuple[dict[Node, float], float]:
         """When the entry of each node is in place, and the last acknowledgement back [s];
         infinite where a node is down."""
-        known = toward(done.routes, self._root, nodes)
+        back = toward(done.routes, self._root, nodes)
+        there_s = onward_s(done.routes, self._root, nodes)
         placed, acked_s = {}, done.end_s
         for node in nodes:
-            away_s = known[node][1] if node in known else 0.0
-            at_s = done.end_s + away_s + self._timers.program_s
+            at_s = done.end_s + there_s.get(node, 0.0) + self._timers.program_s
             if not self._igp.alive(node, at_s):
                 acked_s = math.inf
                 continue
             placed[node] = at_s
-            acked_s = max(acked_s, at_s + away_s)
+            acked_s = max(acked_s, at_s + (back[node][1] if node in back else 0.0))
         return placed, acked_s
 
     def _install(self, done: _Round, plan: ReplicationPlan, kind: Kind) -> float:
@@ -204,10 +204,10 @@ class Controller:
         acked = done.cause.then("program", acked_s)
         if plan.impose != self._active.impose:
             self._impose(plan, acked.then("switch", acked_s + self._timers.program_s))
-        away = toward(done.routes, self._root, gone)
+        there_s = onward_s(done.routes, self._root, gone)
         last_s = acked_s
         for node in gone:
-            at_s = acked_s + (away[node][1] if node in away else 0.0) + self._timers.program_s
+            at_s = acked_s + there_s.get(node, 0.0) + self._timers.program_s
             self._remove(acked.then("program", at_s), self._key, [node])
             del self._held[node]
             last_s = max(last_s, at_s)

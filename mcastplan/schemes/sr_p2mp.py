@@ -17,7 +17,7 @@ from mcastplan.model.change import Transition
 from mcastplan.model.plan import Demand, Key, ReplicationPlan, Steer, Table
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Arc, Node
-from mcastplan.schemes.base import FollowsIgp, Igp, Phase, farthest_s, one_flow
+from mcastplan.schemes.base import FollowsIgp, Igp, Phase, farthest_s, one_flow, onward_s, toward
 from mcastplan.schemes.receivers import away_s, joined_and_left
 from mcastplan.schemes.replication_segment import SegmentTable
 from mcastplan.schemes.segments import (
@@ -188,11 +188,15 @@ class SrP2mp(FollowsIgp):
         """The controller sits at the root's site; it programs the tree, hears the last
         acknowledgement, then writes the root."""
         timers, away_s = self._timers, farthest_s(routes, demand)
+        placed = {node for node, _ in plan.entries}
+        there_s = onward_s(routes, demand.origin, placed)
+        back = toward(routes, demand.origin, there_s)
+        rounds_s = (there_s[node] + back[node][1] for node in there_s if node in back)
         return {
             "announce": timers.announce_s,
             "discovery": timers.discovery_s + away_s,
             "compute": timers.compute_s,
-            "program": timers.program_s + 2 * away_s,
+            "program": timers.program_s + max(rounds_s, default=0.0),
             "root": timers.program_s,
         }
 

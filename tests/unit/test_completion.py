@@ -106,6 +106,20 @@ def test_chain_whose_middle_link_is_slow() -> None:
     assert len({cloud.transfer_s for cloud in row(result, "bier").transfers[0].clouds}) == 1
 
 
+def test_a_tree_is_programmed_there_and_acknowledged_back() -> None:
+    """From a to c over b, 1 + 1 ms; from c to a over their own link, 40 ms: 42 ms there and back."""
+    links = (
+        link("a", "b", 1, 9, delay_s=0.001),
+        link("b", "c", 1, 9, delay_s=0.001),
+        link("a", "c", 9, 1, delay_s=0.040),
+    )
+    found = compare(push(network(*links), "a", ("c",)))
+    (transfer,) = row(found, "sr-p2mp").transfers
+    assert transfer.setup_terms["program"] == pytest.approx(0.050 + 0.042)
+    # A leaf is heard of on its own way.
+    assert transfer.setup_terms["discovery"] == pytest.approx(0.100 + 0.040)
+
+
 def test_background_is_served_first() -> None:
     """60 of 100 Gb/s are taken from s to hub: 40 are left for 20 copies, 2 Gb/s each."""
     net = network(link("s", "hub"), *(link("hub", f"r{i:02}") for i in range(20)))
