@@ -107,7 +107,7 @@ def test_chain_whose_middle_link_is_slow() -> None:
 
 
 def test_a_tree_is_programmed_there_and_acknowledged_back() -> None:
-    """From a to c over b, 1 + 1 ms; from c to a over their own link, 40 ms: 42 ms there and back."""
+    """From a to c over b, 1 + 1 ms; from c to a over their own link, 40 ms: 42 ms in all."""
     links = (
         link("a", "b", 1, 9, delay_s=0.001),
         link("b", "c", 1, 9, delay_s=0.001),
