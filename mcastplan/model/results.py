@@ -216,11 +216,11 @@ class PlanTransfer(msgspec.Struct, frozen=True):
     origin: str
     receivers: tuple[str, ...]  # PE names
     unreachable: tuple[str, ...]  # cloud names
-    no_room: tuple[str, ...]  # those of them whose way background fills
     imposed: tuple[str, ...]
     header_bytes: int
     phases: tuple[PlanPhase, ...]
     notes: tuple[str, ...]
+    no_room: tuple[str, ...] = ()  # those of ``unreachable`` whose way background fills
 
 
 class PlanNode(msgspec.Struct, frozen=True):

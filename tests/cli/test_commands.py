@@ -61,7 +61,7 @@ def test_json_to_stdout_is_json_and_nothing_else(
     result = json.loads(out)
     assert list(result) == [
         *("schema", "scenario", "assumptions", "transfers", "schemes", "recommendation"),
-        *("network", "question", "bier_choice"),
+        *("network", "question", "bier_choice", "full_of_background"),
     ]
     assert result["schemes"][0]["links"][0]["from"] == "P00"
     assert err == ""
