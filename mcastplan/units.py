@@ -15,6 +15,7 @@ from mcastplan.errors import UnitError
 
 BITS_PER_BYTE = 8
 MICROSECONDS = 1_000_000
+NANOSECONDS = 1_000_000_000
 
 _DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
@@ -28,30 +29,48 @@ TIME_UNITS: Mapping[str, Fraction] = {
     "s": Fraction(1),
     "min": Fraction(60),
     "h": Fraction(3600),
+    "d": Fraction(86_400),
 }
 
-_QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,12})?) ?([A-Za-z]{1,4})", re.ASCII)
+_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,12})?"
+_QUANTITY = re.compile(rf"({_NUMBER}) ?([A-Za-z/]{{1,5}})", re.ASCII)
 
 
 def _parse(text: str, units: Mapping[str, Fraction], kind: str, example: str) -> Fraction:
-    match = _QUANTITY.fullmatch(text)
-    unit = units.get(match[2]) if match else None
-    if match is None or unit is None:
-        shown = text if len(text) <= 40 else text[:37] + "..."
-        raise UnitError(
-            f"{shown!r} is not a {kind}; write a number and one of {', '.join(units)},"
-            f" as in {example!r}"
-        )
-    return Fraction(match[1]) * unit
+    """One number and its unit; of a time also several, each unit smaller than the one before."""
+    total, before = Fraction(0), None
+    rest = text
+    while match := _QUANTITY.match(rest):
+        unit = units.get(match[2])
+        if unit is None and units is RATE_UNITS and match[2].endswith("b/s"):
+            unit = units.get(match[2].removesuffix("b/s") + "bps")  # as `show_rate` writes it
+        if unit is None or (before is not None and unit >= before):
+            break
+        total, before, rest = total + Fraction(match[1]) * unit, unit, rest[match.end() :]
+        if not rest:
+            return total
+        if units is not TIME_UNITS or not rest.startswith(" "):
+            break
+        rest = rest[1:]
+    shown = text if len(text) <= 40 else text[:37] + "..."
+    raise UnitError(
+        f"{shown!r} is not a {kind}; write a number and one of {', '.join(units)},"
+        f" as in {example!r}"
+    )
 
 
 def quantity_pattern(units: Mapping[str, Fraction]) -> str:
-    """The accepted texts of one kind of quantity as an (ECMA) regular expression."""
-    return rf"^[0-9]{{1,15}}(\.[0-9]{{1,12}})? ?({'|'.join(units)})$"
+    """The accepted texts of one kind of quantity as an (ECMA) regular expression; of the order of a
+    time's units it says nothing."""
+    names = list(units)
+    if units is RATE_UNITS:
+        names += [name.removesuffix("bps") + "b/s" for name in units]
+    one = rf"{_NUMBER} ?({'|'.join(names)})"
+    return rf"^{one}( {one})*$" if units is TIME_UNITS else rf"^{one}$"
 
 
 def parse_rate(text: str) -> float:
-    """Rate [bit/s] from ``"40Gbps"``. Raises `UnitError`."""
+    """Rate [bit/s] from ``"40Gbps"`` or ``"40 Gb/s"``. Raises `UnitError`."""
     return float(_parse(text, RATE_UNITS, "rate", "40Gbps"))
 
 
@@ -64,7 +83,7 @@ def parse_size(text: str) -> int:
 
 
 def parse_time(text: str) -> float:
-    """Time [s] from ``"10ms"``. Raises `UnitError`."""
+    """Time [s] from ``"10ms"`` or ``"18 min 32 s"``. Raises `UnitError`."""
     return float(_parse(text, TIME_UNITS, "time", "10ms"))
 
 
@@ -87,7 +106,8 @@ def show_size(size_bytes: float) -> str:
 
 
 def show_time(seconds: float) -> str:
-    """``61.2`` -> ``"61.2 s"``, ``2820`` -> ``"47 min 0 s"``, ``0.012`` -> ``"12 ms"``."""
+    """``61.2`` -> ``"61.2 s"``, ``2820`` -> ``"47 min 0 s"``, ``0.012`` -> ``"12 ms"``, ``4e-7``
+    -> ``"400 ns"``."""
     if seconds >= 48 * 3600:
         hours = round(seconds / 3600)
         return f"{hours // 24:,} d {hours % 24} h"
@@ -99,6 +119,8 @@ def show_time(seconds: float) -> str:
         return f"{whole // 60} min {whole % 60} s"
     if seconds >= 0.9995 or seconds == 0:  # 1 s, not 1e+03 ms
         return f"{seconds:.3g} s"
+    if 0 < seconds < 0.9995e-6:
+        return f"{seconds * NANOSECONDS:.3g} ns"
     return f"{seconds * 1000:.3g} ms"
 
 

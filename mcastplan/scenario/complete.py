@@ -6,25 +6,26 @@ import msgspec
 
 from mcastplan.errors import ScenarioError
 from mcastplan.model.topology import Link, NodeInfo, Topology
+from mcastplan.scenario.delays import fill_delays
 from mcastplan.scenario.files import MAX_METRIC
 from mcastplan.scenario.names import NodeFinder
 from mcastplan.scenario.raw import (
-    FIBRE_US_PER_KM,
+    DEFAULT_CAPACITY_BPS,
+    MetricRule,
     RawLink,
     RawTopology,
     Underlay,
-    fibre_delay_us,
-    great_circle_m,
 )
 from mcastplan.scenario.waypoints import merge_waypoints
-from mcastplan.scenario.words import shown
-from mcastplan.units import MICROSECONDS, show_rate
+from mcastplan.scenario.words import listed, shown
+from mcastplan.units import NANOSECONDS, show_rate
 
 
 class LoadedTopology(msgspec.Struct, frozen=True):
     """A complete topology, how it was completed, and the waypoints that are gone.
 
-    ``no_capacity`` counts the source's links without a capacity; ``demands`` are the source's
+    ``no_capacity`` counts the source's links without a capacity, ``guessed`` names nodes whose
+    position was guessed, ``assumed`` links whose delay was; ``demands`` are the source's
     traffic matrix as (from, to, units), less what starts or ends at a merged waypoint.
     """
 
@@ -32,6 +33,8 @@ class LoadedTopology(msgspec.Struct, frozen=True):
     assumptions: tuple[str, ...] = ()
     merged: tuple[str, ...] = ()
     no_capacity: int = 0
+    guessed: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
     demands: tuple[tuple[str, str, float], ...] = ()
 
     def finder(self) -> NodeFinder:
@@ -41,10 +44,12 @@ class LoadedTopology(msgspec.Struct, frozen=True):
 def complete(raw: RawTopology, underlay: Underlay) -> LoadedTopology:
     """Fill in, merge, number and check. Linear time but for sorting. Raises `ScenarioError`."""
     notes = list(raw.notes)
-    notes += _fill_delays(raw, underlay.route_factor)
+    delays = fill_delays(raw.nodes, raw.links, underlay.route_factor)
+    notes += delays.notes
     no_capacity = sum(link.capacity_bps is None for link in raw.links)
     notes += _fill_capacities(raw.links, underlay.capacity_bps)
-    if underlay.metric == "explicit":
+    rule = _metric_rule(raw.links, underlay.metric, notes)
+    if rule == "explicit":
         _check_metrics(raw.links)
     nodes, links = raw.nodes, raw.links
     merged: tuple[str, ...] = ()
@@ -56,56 +61,68 @@ def complete(raw: RawTopology, underlay: Underlay) -> LoadedTopology:
         notes += _merge_notes(0, kept, 0)
     if not nodes:
         raise ScenarioError("no router is left after merging waypoints; set waypoints: keep")
-    if underlay.metric != "explicit":
-        _set_metrics(links, hops=underlay.metric == "hops")
+    if rule != "explicit":
+        notes += _set_metrics(links, hops=rule == "hops")
     topology = _assemble(raw, nodes, links)
+    notes += _unequal_notes(topology)
     gone = frozenset(merged)
     demands = tuple(row for row in raw.demands if row[0] not in gone and row[1] not in gone)
-    return LoadedTopology(topology, tuple(notes), merged, no_capacity, demands)
+    return LoadedTopology(
+        topology,
+        tuple(notes),
+        merged,
+        no_capacity,
+        tuple(name for name in delays.guessed if name not in gone),
+        delays.assumed,
+        demands,
+    )
 
 
-def _fill_delays(raw: RawTopology, route_factor: float) -> list[str]:
-    nodes = {node.name: node for node in raw.nodes}
-    derived = unknown = 0
-    for link in raw.links:
-        if link.delay_us is not None:
-            continue
-        distance_m = link.distance_m
-        if distance_m is None:
-            distance_m = great_circle_m(nodes[link.a], nodes[link.b])
-        if distance_m is None:
-            link.delay_us, unknown = 0, unknown + 1
-        else:
-            link.delay_us, derived = fibre_delay_us(distance_m, route_factor), derived + 1
-    notes = []
-    if derived:
-        notes.append(
-            f"Delay from distance for {derived:,} of {len(raw.links):,} links:"
-            f" {FIBRE_US_PER_KM} us per km of fibre, fibre {route_factor:g} times as long as the"
-            " great circle (ITU-T Y.1541 reckons 1.5 below 1,000 km, 1.25 above 1,200 km)."
-        )
-    if unknown:
-        notes.append(
-            f"Delay 0 for {unknown:,} of {len(raw.links):,} links, which have neither a delay nor"
-            " positions."
-        )
-    return notes
-
-
-def _fill_capacities(links: list[RawLink], capacity_bps: float) -> list[str]:
+def _fill_capacities(links: list[RawLink], capacity_bps: float | None) -> list[str]:
+    """A gap beside known capacities is never the widest: it gets the least of them, unless
+    ``capacity_bps`` is stated."""
+    known = [link.capacity_bps for link in links if link.capacity_bps is not None]
     filled = 0
+    assumed_bps = capacity_bps or min(known, default=DEFAULT_CAPACITY_BPS)
     for link in links:
         if link.capacity_bps is None:
             filled += 1
-            link.capacity_bps = capacity_bps
+            link.capacity_bps = assumed_bps
         if link.capacity_reverse_bps is None:
             link.capacity_reverse_bps = link.capacity_bps
     if not filled:
         return []
+    least = "" if capacity_bps or not known else ", the least that is known,"
+    beside = ""
+    if capacity_bps and known:
+        beside = f"; the others have {show_rate(min(known))} to {show_rate(max(known))}"
     return [
-        f"Capacity {show_rate(capacity_bps)} assumed for {filled:,} of {len(links):,} links, which"
-        " have none in the source."
+        f"Capacity {show_rate(assumed_bps)}{least} assumed for {filled:,} of {len(links):,} links,"
+        f" which have none in the source{beside}."
     ]
+
+
+def _metric_rule(links: list[RawLink], asked: MetricRule | None, notes: list[str]) -> MetricRule:
+    """What the metrics are; says so where the file decides, or where its metrics are not used."""
+    stated = sum(link.metric is not None for link in links)
+    if asked is None and links and stated == len(links):
+        notes.append("Metrics are those of the links, each of which has one.")
+        return "explicit"
+    if asked is None and stated:
+        lacking = next(link for link in links if link.metric is None)
+        raise ScenarioError(
+            f"link {lacking.a} to {lacking.b} has no metric, and {stated:,} of {len(links):,} links"
+            " have one; add it, or choose metric: delay or hops (underlay.metric)",
+            lacking.where,
+        )
+    rule = asked or "delay"
+    if stated and rule != "explicit":
+        notes.append(
+            f"Metrics of {stated:,} links in the source are not used: underlay.metric is {rule}."
+        )
+    elif asked is None:
+        notes.append("Metrics are the delays, for no link has a metric of its own.")
+    return rule
 
 
 def _check_metrics(links: list[RawLink]) -> None:
@@ -117,10 +134,41 @@ def _check_metrics(links: list[RawLink]) -> None:
             link.metric_reverse = link.metric
 
 
-def _set_metrics(links: list[RawLink], hops: bool) -> None:
+def _set_metrics(links: list[RawLink], hops: bool) -> list[str]:
+    """One a link, or its delay: in whole microseconds, unless some delay is none; at least 1."""
+    finer = not hops and any(link.delay_us and link.delay_us % 1 for link in links)
+    unit = 1000 if finer else 1
     for link in links:
-        metric = 1 if hops else max(1, link.delay_us or 0)
-        link.metric = link.metric_reverse = metric
+        link.metric = link.metric_reverse = (
+            1 if hops else max(1, round((link.delay_us or 0) * unit))
+        )
+    if not finer:
+        return []
+    return ["Metrics are delays in nanoseconds, since not all are whole microseconds."]
+
+
+def _unequal_notes(topology: Topology) -> list[str]:
+    """Links side by side, as good for the IGP and not as wide: one of them carries everything."""
+    pairs: dict[tuple[str, str], list[Link]] = {}
+    for link in topology.links:
+        pairs.setdefault((link.a, link.b), []).append(link)
+    said = []
+    for both in pairs.values():
+        least = min(link.metric for link in both)
+        best = sorted((link for link in both if link.metric == least), key=lambda link: link.id)
+        rates = {link.capacity_bps for link in best}
+        if len(rates) > 1:
+            used, widest = best[0], max(rates)
+            beside = show_rate(used.capacity_bps)
+            if used.capacity_bps < widest:
+                beside += f", though another has {show_rate(widest)}"
+            said.append(f"{used.id} ({beside})")
+    if not said:
+        return []
+    return [
+        f"Of parallel links of one metric and unequal capacity, ecmp: first uses the first:"
+        f" {listed(said)}."
+    ]
 
 
 def _merge_notes(merged: int, kept: int, loops: int) -> list[str]:
@@ -164,7 +212,7 @@ def _by_pair(links: list[RawLink]) -> dict[tuple[str, str], list[Link]]:
         if b < a:
             a, b, there, back = b, a, back, there
             metric, metric_reverse = metric_reverse, metric
-        delay_s = (raw.delay_us or 0) / MICROSECONDS
+        delay_s = round((raw.delay_us or 0) * 1000) / NANOSECONDS
         link = Link(raw.id or "", a, b, there, back, delay_s, metric, metric_reverse, raw.srlgs)
         pairs.setdefault((a, b), []).append(link)
     return pairs
@@ -197,11 +245,12 @@ def _with_id(link: Link, text: str) -> Link:
 
 
 def _rank(link: Link) -> tuple[object, ...]:
+    """The widest first: under ``ecmp: first`` the smallest id carries everything."""
     return (
+        -link.capacity_bps,
+        -link.capacity_reverse_bps,
         link.metric,
         link.metric_reverse,
-        link.capacity_bps,
-        link.capacity_reverse_bps,
         link.delay_s,
         link.srlgs,
         link.id,

@@ -107,7 +107,7 @@ class FileTopology(_File, frozen=True):
 
 
 class FileUnderlay(_File, frozen=True):
-    metric: Literal["delay", "hops", "explicit"] = "delay"
+    metric: Literal["delay", "hops", "explicit"] | None = None
     capacity: Rate | None = None
     ecmp: Literal["first", "hash"] = "first"
     mtu: Annotated[int, Meta(ge=576, le=65535, description="bytes", examples=[9000])] = 9000

@@ -27,7 +27,7 @@ from mcastplan.scenario.raw import (
     WaypointRule,
 )
 from mcastplan.scenario.words import shown
-from mcastplan.units import MICROSECONDS
+from mcastplan.units import NANOSECONDS
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -38,7 +38,7 @@ def from_networkx(
     *,
     name: str = "",
     metric: MetricRule | None = None,
-    capacity_bps: float = Underlay().capacity_bps,
+    capacity_bps: float | None = None,
     route_factor: float = DEFAULT_ROUTE_FACTOR,
     waypoints: WaypointRule = "merge",
 ) -> Topology:
@@ -46,14 +46,11 @@ def from_networkx(
 
     A node's name is its key where that is a valid name, else a slug of its ``label`` or key. In a
     directed graph each edge needs one that leads back (paired by ``id``, else by key), and the two
-    become one link. ``metric`` None means ``explicit`` where every edge has a metric, else
-    ``delay``. Raises `ScenarioError`.
+    become one link. ``metric`` None means ``explicit`` where every edge has a metric,
+    ``delay`` where none has; some are an error. Raises `ScenarioError`.
     """
     nodes, names = _nodes(graph)
     links = list(_directed(graph, names) if graph.is_directed() else _undirected(graph, names))
-    if metric is None:
-        explicit = bool(links) and all(link.metric is not None for link in links)
-        metric = "explicit" if explicit else "delay"
     info: Mapping[str, Any] = graph.graph
     raw = RawTopology(
         check_text(name or str(info.get("name") or "networkx"), "name", required=True),
@@ -159,7 +156,7 @@ def _link(u: Any, v: Any, data: Mapping[str, Any], names: Mapping[Any, str], at:
         b=names[v],
         id=None if link_id is None else check_link_id(str(link_id), at),
         capacity_bps=_number(data, "capacity_bps", at, 1, MAX_RATE_BPS),
-        delay_us=None if delay_s is None else round(delay_s * MICROSECONDS),
+        delay_us=None if delay_s is None else round(delay_s * NANOSECONDS) / 1000,
         metric=_metric(data, "metric", at),
         srlgs=tuple(sorted({check_name(str(name), at) for name in data.get("srlgs") or ()})),
         where=at,

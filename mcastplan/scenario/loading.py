@@ -29,8 +29,6 @@ from mcastplan.scenario.reading import read_document
 from mcastplan.scenario.shape import decode
 from mcastplan.scenario.words import printable
 
-_DEFAULT_CAPACITY_BPS = Underlay().capacity_bps
-
 
 def load_scenario(
     source: str | os.PathLike[str] | Mapping[str, Any],
@@ -67,8 +65,8 @@ def load_scenario(
 def read_topology(
     reference: str | os.PathLike[str] | Mapping[str, Any],
     *,
-    metric: MetricRule = "delay",
-    capacity_bps: float = _DEFAULT_CAPACITY_BPS,
+    metric: MetricRule | None = None,
+    capacity_bps: float | None = None,
     route_factor: float = DEFAULT_ROUTE_FACTOR,
     waypoints: WaypointRule = "merge",
     folder: str | os.PathLike[str] | None = None,
@@ -97,8 +95,8 @@ def read_topology(
 def load_topology(
     reference: str | os.PathLike[str] | Mapping[str, Any],
     *,
-    metric: MetricRule = "delay",
-    capacity_bps: float = _DEFAULT_CAPACITY_BPS,
+    metric: MetricRule | None = None,
+    capacity_bps: float | None = None,
     route_factor: float = DEFAULT_ROUTE_FACTOR,
     waypoints: WaypointRule = "merge",
     folder: str | os.PathLike[str] | None = None,
@@ -106,7 +104,9 @@ def load_topology(
     """A complete topology from ``topohub:GROUP/NAME``, ``builtin:NAME``,
     ``generate:KIND/...``, a path (YAML, JSON, GraphML) or a mapping.
 
-    ``capacity_bps`` [bit/s] fills in links without a capacity; ``route_factor`` is fibre length
+    ``metric`` None: the links' own where every link has one, else delay; an error where only some
+    do. ``capacity_bps`` [bit/s] fills in links without a capacity (None: the least that is known,
+    else 100 Gb/s); ``route_factor`` is fibre length
     over great circle. With ``folder``, a path is taken inside that folder and may not leave it.
     Raises `ScenarioError`.
     """
@@ -168,7 +168,7 @@ def _scenario(
 
 def underlay_of(file: FileUnderlay) -> Underlay:
     """A scenario's ``underlay`` in SI. Raises `ScenarioError`."""
-    capacity_bps = _DEFAULT_CAPACITY_BPS
+    capacity_bps = None
     if file.capacity is not None:
         capacity_bps = quantities.rate(file.capacity, "underlay.capacity")
     factor = DEFAULT_ROUTE_FACTOR if file.route_factor is None else file.route_factor

@@ -51,6 +51,9 @@ def time(text: str, where: str, at_most_s: float = MAX_TIME_S) -> float:
     return value
 
 
-def delay_us(text: str, where: str) -> int:
-    """Link delay in whole microseconds. Raises `ScenarioError`."""
-    return round(time(text, where, MAX_LINK_DELAY_S) * units.MICROSECONDS)
+def delay_us(text: str, where: str) -> float:
+    """Link delay [us] in whole nanoseconds. Raises `ScenarioError`."""
+    delay_ns = time(text, where, MAX_LINK_DELAY_S) * units.NANOSECONDS
+    if abs(delay_ns - round(delay_ns)) > 1e-3:
+        raise ScenarioError(f"{shown(text)} is not a whole number of nanoseconds; round it", where)
+    return round(delay_ns) / 1000

@@ -18,14 +18,15 @@ FIBRE_US_PER_KM = 5
 # ITU-T Y.1541: route length = air-route distance x 1.5 below 1,000 km, x 1.25 above 1,200 km.
 # One factor for all links keeps delays additive along a cable cut into pieces.
 DEFAULT_ROUTE_FACTOR = 1.5
+DEFAULT_CAPACITY_BPS = 100e9
 EARTH_RADIUS_M = 6_371_008.8  # IUGG mean radius
 
 
 class Underlay(msgspec.Struct, frozen=True):
     """How missing link values are filled in and metrics made."""
 
-    metric: MetricRule = "delay"
-    capacity_bps: float = 100e9
+    metric: MetricRule | None = None  # None: explicit where every link has one, else delay
+    capacity_bps: float | None = None  # None: the least that is known, else `DEFAULT_CAPACITY_BPS`
     route_factor: float = DEFAULT_ROUTE_FACTOR
     waypoints: WaypointRule = "merge"
 
@@ -38,7 +39,7 @@ class RawLink(msgspec.Struct):
     id: str | None = None
     capacity_bps: float | None = None
     capacity_reverse_bps: float | None = None
-    delay_us: int | None = None
+    delay_us: float | None = None  # of a thousandth, where the source says so
     distance_m: int | None = None  # air route, known to the source
     metric: int | None = None
     metric_reverse: int | None = None

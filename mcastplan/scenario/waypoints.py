@@ -9,11 +9,14 @@ source, so the outcome does not depend on any order. Waypoints of other degree s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
 from mcastplan.model.topology import NodeInfo
 from mcastplan.scenario.raw import RawLink
+
+T = TypeVar("T", int, float)
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -91,7 +94,7 @@ def _joined(start: str, end: str, chain: list[tuple[RawLink, bool]]) -> RawLink:
     )
 
 
-def _sum(values: list[int | None]) -> int | None:
+def _sum(values: Sequence[T | None]) -> T | None:
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
 

@@ -19,7 +19,7 @@ from mcastplan.model.network import (
     NetworkFacts,
     Range,
 )
-from mcastplan.model.topology import Topology
+from mcastplan.model.topology import Link, Topology
 from mcastplan.underlay.cuts import Cuts, cuts
 
 SHOW_SCHEMA = "mcastplan.topology-show/1"
@@ -69,8 +69,14 @@ def _extent(topology: Topology) -> Extent | None:
     return Extent(min(lons), max(lons), min(lats), max(lats), len(lons))
 
 
-def lint(topology: Topology, no_capacity: int = 0) -> LintResult:
-    """What is wrong with the network, errors first. ``no_capacity`` links had none in the source.
+def lint(
+    topology: Topology,
+    no_capacity: int = 0,
+    guessed: Sequence[str] = (),
+    assumed: Sequence[str] = (),
+) -> LintResult:
+    """What is wrong with the network, errors first. ``no_capacity`` links had none in the source;
+    the positions of ``guessed`` nodes and the delays of ``assumed`` links are not known.
 
     Not looked at: SRLGs, asymmetric metrics, and whether two cuts together take it apart.
     """
@@ -78,6 +84,18 @@ def lint(topology: Topology, no_capacity: int = 0) -> LintResult:
     findings = [
         *_cut(topology, found),
         *_values(topology, no_capacity),
+        *_finding(
+            "guessed-position",
+            "warning",
+            guessed,
+            "no position: taken amid the neighbours, so that delays and shortest ways are guesses",
+        ),
+        *_finding(
+            "assumed-delay",
+            "warning",
+            assumed,
+            "no delay and no position: the largest known delay stands for it",
+        ),
         *_shape(topology),
     ]
     order: list[Level] = ["error", "warning", "note"]
@@ -148,12 +166,26 @@ def _values(topology: Topology, no_capacity: int) -> list[Finding]:
 
 
 def _shape(topology: Topology) -> list[Finding]:
-    between = Counter((link.a, link.b) for link in topology.links)
+    between: dict[tuple[str, str], list[Link]] = {}
+    for link in topology.links:
+        between.setdefault((link.a, link.b), []).append(link)
+    several = [both for both in between.values() if len(both) > 1]
+    used = [(both, min(both, key=lambda link: (link.metric, link.id))) for both in several]
     return [
+        *_finding(
+            "narrow-parallel-link",
+            "warning",
+            (
+                link.id
+                for both, link in used
+                if link.capacity_bps < max(each.capacity_bps for each in both)
+            ),
+            "the link that ecmp: first uses, though one beside it is wider",
+        ),
         *_finding(
             "parallel-links",
             "note",
-            (link.id for link in topology.links if between[link.a, link.b] > 1),
+            sorted(link.id for both in several for link in both),
             "several links between two nodes: ecmp: first uses one of them",
         ),
         *_finding(

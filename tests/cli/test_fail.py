@@ -120,7 +120,7 @@ NODES = "nodes: dc00, dc01, dc02, dc03, dc04, dc05, dc06, dc07, dc08, dc09, dc10
         ),
         (
             "--link dc00,dc01 --at 10",
-            "--at: '10' is not a time; write a number and one of ns, us, ms, s, min, h, as in"
+            "--at: '10' is not a time; write a number and one of ns, us, ms, s, min, h, d, as in"
             " '10ms'",
         ),
         (

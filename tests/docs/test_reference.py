@@ -15,7 +15,7 @@ from mcastplan.model.timers import TIMER_ROWS, Timers
 from mcastplan.scenario import schemas
 from mcastplan.scenario.files import FileTransport
 from mcastplan.scenario.options import decode_transport
-from mcastplan.scenario.raw import Underlay
+from mcastplan.scenario.raw import DEFAULT_CAPACITY_BPS, Underlay
 from mcastplan.units import parse_rate, parse_time
 from tests.docs.keys import DOCS, REQUIRED, Row, keys, rows
 
@@ -60,7 +60,7 @@ def test_every_key_of_a_file(name: str) -> None:
 def test_defaults_that_the_planner_fills_in() -> None:
     """The format says null; the table says what that comes to."""
     said = {row.path: row.cells[1].strip("`") for row in documented("mcastplan.scenario/1")}
-    assert parse_rate(said["underlay.capacity"]) == Underlay().capacity_bps
+    assert parse_rate(said["underlay.capacity"]) == DEFAULT_CAPACITY_BPS
     assert float(said["underlay.route_factor"]) == Underlay().route_factor
     limit = said["schemes.pim-sm.register_limit"]
     assert parse_rate(limit) == PimOptions().register_limit_bps

@@ -67,17 +67,17 @@ def test_a_topology_zoo_file(tmp_path: Path) -> None:
     assert (nodes["n3"].kind, nodes["Peer"].kind) == ("shared medium", "external")
     rates = {link.id: link.capacity_bps for link in topology.links}
     assert rates == {
-        "Berlin--Berlin-2": 100e9,  # LinkLabel is free text
-        "Berlin--Zurich-b#1": 2.5e9,
-        "Berlin--Zurich-b#2": 10e9,
+        "Berlin--Berlin-2": 34e6,  # LinkLabel is free text: the least that is known
+        "Berlin--Zurich-b#1": 10e9,
+        "Berlin--Zurich-b#2": 2.5e9,
         "Berlin-2--n3": 34e6,
-        "Peer--n3": 100e9,  # 0 is unknown
+        "Peer--n3": 34e6,  # 0 is unknown
     }
     said = " ".join(loaded.assumptions)
     assert "somebody else's (Internal 0), taken as routers: 1." in said
     assert "shared medium (hyperedge 1), taken as routers: 1." in said
     assert "Edges from a node to itself, dropped: 1." in said
-    assert "Capacity 100 Gb/s assumed for 2 of 5 links" in said
+    assert "Capacity 34 Mb/s, the least that is known, assumed for 2 of 5 links" in said
     assert "Delay from distance for 2 of 5 links" in said
 
 

@@ -33,6 +33,7 @@ def test_defaults_of_a_link() -> None:
     assert loaded.assumptions == (
         "Delay 0 for 1 of 1 links, which have neither a delay nor positions.",
         "Capacity 100 Gb/s assumed for 1 of 1 links, which have none in the source.",
+        "Metrics are the delays, for no link has a metric of its own.",
     )
 
 
@@ -56,21 +57,67 @@ def test_capacity_fills_only_what_is_missing() -> None:
     loaded = read_topology(topo(links), capacity_bps=5e9)
     rates = [(link.capacity_bps, link.capacity_reverse_bps) for link in loaded.topology.links]
     assert rates == [(1e9, 1e9), (5e9, 2e9), (5e9, 5e9)]
-    text = "Capacity 5 Gb/s assumed for 2 of 3 links, which have none in the source."
-    assert text in loaded.assumptions
+    text = "Capacity 5 Gb/s assumed for 2 of 3 links, which have none in the source"
+    assert f"{text}; the others have 1 Gb/s to 1 Gb/s." in loaded.assumptions
+
+
+def test_a_gap_beside_known_capacities_is_not_the_widest() -> None:
+    links = [
+        {"a": "A", "b": "B", "capacity": "155Mbps"},
+        {"a": "B", "b": "C", "capacity": "10Gbps"},
+        {"a": "A", "b": "C"},
+    ]
+    loaded = read_topology(topo(links))
+    rates = {link.id: link.capacity_bps for link in loaded.topology.links}
+    assert rates == {"A--B": 155e6, "B--C": 10e9, "A--C": 155e6}
+    assert (
+        "Capacity 155 Mb/s, the least that is known, assumed for 1 of 3 links, which have none in"
+        " the source."
+    ) in loaded.assumptions
 
 
 def test_metric_rules() -> None:
     links = [
         {"a": "A", "b": "B", "delay": "1234.6us", "metric": 9},
-        {"a": "B", "b": "C", "delay": "0.4us", "metric": 8, "metric_reverse": 3},
+        {"a": "B", "b": "C", "delay": "400us", "metric": 8, "metric_reverse": 3},
     ]
-    by_delay = load_topology(topo(links)).links
-    assert [(link.metric, link.metric_reverse) for link in by_delay] == [(1235, 1235), (1, 1)]
-    assert [link.delay_s for link in by_delay] == [0.001235, 0.0]
+    links[0]["delay"] = "1234us"
+    unused = "Metrics of 2 links in the source are not used: underlay.metric is {}."
+    by_delay = read_topology(topo(links), metric="delay")
+    metrics = [(link.metric, link.metric_reverse) for link in by_delay.topology.links]
+    assert metrics == [(1234, 1234), (400, 400)]
+    assert unused.format("delay") in by_delay.assumptions
+    hops = read_topology(topo(links), metric="hops")
+    assert [link.metric for link in hops.topology.links] == [1, 1]
+    assert unused.format("hops") in hops.assumptions
+    for explicit in (read_topology(topo(links), metric="explicit"), read_topology(topo(links))):
+        metrics = [(link.metric, link.metric_reverse) for link in explicit.topology.links]
+        assert metrics == [(9, 9), (8, 3)]
+    assert "Metrics are those of the links, each of which has one." in explicit.assumptions
+
+
+def test_metrics_of_some_links_are_no_metrics() -> None:
+    links: list[dict[str, object]] = [{"a": "A", "b": "B", "metric": 9}, {"a": "B", "b": "C"}]
+    with pytest.raises(ScenarioError, match="link B to C has no metric, and 1 of 2 links have one"):
+        load_topology(topo(links))
     assert [link.metric for link in load_topology(topo(links), metric="hops").links] == [1, 1]
-    explicit = load_topology(topo(links), metric="explicit").links
-    assert [(link.metric, link.metric_reverse) for link in explicit] == [(9, 9), (8, 3)]
+
+
+def test_delays_below_a_microsecond_keep_their_order() -> None:
+    """A-B-C takes 0.8 us, A-C 1.4 us: in whole microseconds A-C would be the shorter way."""
+    links = [
+        {"a": "A", "b": "B", "delay": "400ns"},
+        {"a": "B", "b": "C", "delay": "0.4us"},
+        {"a": "A", "b": "C", "delay": "1400ns"},
+    ]
+    loaded = read_topology(topo(links))
+    rows = {link.id: (link.delay_s, link.metric) for link in loaded.topology.links}
+    assert rows == {"A--B": (4e-7, 400), "B--C": (4e-7, 400), "A--C": (1.4e-6, 1400)}
+    said = "Metrics are delays in nanoseconds, since not all are whole microseconds."
+    assert said in loaded.assumptions
+    links[0]["delay"] = "0.4ns"
+    with pytest.raises(ScenarioError, match=r"'0\.4ns' is not a whole number of nanoseconds"):
+        load_topology(topo(links))
 
 
 def test_delay_from_positions() -> None:
@@ -83,10 +130,36 @@ def test_delay_from_positions() -> None:
     (short,) = load_topology(topo(links, **ends), route_factor=1).links
     assert short.delay_s == 0.050038
     ends["B"] = {"lon": 90}  # half a position is none
-    assert load_topology(topo(links, **ends)).links[0].delay_s == 0
+    assert load_topology(topo(links, **ends)).links[0].delay_s == 1e-6  # taken to be at A
 
 
-def test_parallel_links_are_numbered_by_metric_capacity_delay() -> None:
+def test_a_node_without_a_position_is_no_short_cut() -> None:
+    """A and B a quarter of the equator apart, 75,057 us; H, joined to both, is taken to lie in the
+    middle: 37,529 us (rounded up) and one more to each, so that the direct link wins."""
+    links = [{"a": "A", "b": "B"}, {"a": "A", "b": "H"}, {"a": "H", "b": "B"}, {"a": "H", "b": "I"}]
+    ends = {"A": {"lon": 0, "lat": 0}, "B": {"lon": 90, "lat": 0}}
+    loaded = read_topology(topo(links, **ends))
+    delay = {link.id: round(link.delay_s * 1e6) for link in loaded.topology.links}
+    assert delay == {"A--B": 75_057, "A--H": 37_530, "B--H": 37_530, "H--I": 1}
+    assert loaded.guessed == ("H", "I")
+    assert (
+        "Position unknown for 2 nodes (H, I): taken to lie amid the neighbours, for the delay of"
+        " 3 links; no way over them is shorter than the direct one."
+    ) in loaded.assumptions
+
+
+def test_an_unknown_delay_is_the_largest_known_one() -> None:
+    links = [{"a": "A", "b": "B", "delay": "10ms"}, {"a": "A", "b": "H"}, {"a": "H", "b": "B"}]
+    loaded = read_topology(topo(links))
+    assert {link.delay_s for link in loaded.topology.links} == {0.010}
+    assert loaded.assumed == ("A--H", "H--B")
+    assert (
+        "Delay unknown for 2 of 3 links, which have neither a delay nor positions: 10 ms assumed,"
+        " the largest that is known."
+    ) in loaded.assumptions
+
+
+def test_the_widest_of_parallel_links_comes_first() -> None:
     links = [
         {"a": "A", "b": "B", "capacity": "40Gbps", "delay": "2ms"},
         {"a": "B", "b": "A", "capacity": "10Gbps", "delay": "2ms"},
@@ -97,7 +170,20 @@ def test_parallel_links_are_numbered_by_metric_capacity_delay() -> None:
         found = {link.id: link for link in load_topology(topo(order)).links}
         assert sorted(found) == ["A--B#1", "A--B#2", "A--B#3", "A--C"]
         rows = [(found[f"A--B#{n}"].delay_s, found[f"A--B#{n}"].capacity_bps) for n in (1, 2, 3)]
-        assert rows == [(0.001, 10e9), (0.002, 10e9), (0.002, 40e9)]
+        assert rows == [(0.002, 40e9), (0.001, 10e9), (0.002, 10e9)]
+
+
+def test_parallel_links_of_one_metric_and_unequal_capacity_are_said() -> None:
+    """The IGP sees no difference; ids of one's own may put the narrow one first."""
+    links = [
+        {"a": "A", "b": "B", "capacity": "155Mbps", "delay": "5ms"},
+        {"a": "A", "b": "B", "capacity": "100Gbps", "delay": "5ms"},
+    ]
+    said = "Of parallel links of one metric and unequal capacity, ecmp: first uses the first: {}."
+    assert said.format("A--B#1 (100 Gb/s)") in read_topology(topo(links)).assumptions
+    links[0]["id"], links[1]["id"] = "a", "b"
+    narrow = "a (155 Mb/s, though another has 100 Gb/s)"
+    assert said.format(narrow) in read_topology(topo(links)).assumptions
 
 
 def test_a_given_id_stays_and_counts() -> None:
@@ -133,14 +219,14 @@ def test_waypoints_merge() -> None:
     assert loaded.assumptions == (
         "Cable waypoints with two links, merged into the links they lie on: 2.",
     )
-    assert load_topology(topo(links, w1=WAY, w2=WAY)).links[0].metric == 7000
+    by_delay = load_topology(topo(links, w1=WAY, w2=WAY), metric="delay")
+    assert by_delay.links[0].metric == 7000
     assert load_topology(topo(links, w1=WAY, w2=WAY), metric="hops").links[0].metric == 1
 
 
-def test_waypoints_rounding_is_per_piece() -> None:
-    """Whole microseconds at load, then the sum: 0.6 + 0.6 us is 1 + 1, not 1."""
+def test_waypoints_add_what_their_pieces_say() -> None:
     links = [{"a": "A", "b": "w", "delay": "0.6us"}, {"a": "w", "b": "B", "delay": "0.6us"}]
-    assert load_topology(topo(links, w=WAY)).links[0].delay_s == 2e-6
+    assert load_topology(topo(links, w=WAY)).links[0].delay_s == 1.2e-6
 
 
 def test_waypoints_that_stay_go_or_ring() -> None:

@@ -7,6 +7,8 @@ import re
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mcastplan import units
 from mcastplan.errors import UnitError
@@ -55,7 +57,7 @@ def test_time(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "40", "Gbps", "40GB", "40gbps", "40Gb/s", "40Gbit", "nanbps", "infGbps"),
+        *("", "40", "Gbps", "40GB", "40gbps", "40gb/s", "40GB/s", "40Gbit", "nanbps", "infGbps"),
         *("-1Gbps", "+1Gbps", "1e3Gbps", "1_0Gbps", "1,5Gbps", ".5Gbps", "5.Gbps"),
         *(" 5Gbps", "5Gbps ", "5  Gbps", "5\nGbps", "٤٠Gbps", "1" * 16 + "Gbps"),
     ],
@@ -113,3 +115,35 @@ def test_tables_are_exact() -> None:
 )
 def test_for_people(shown: str, text: str) -> None:
     assert shown == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("18 min 32 s", 1112), ("2 h 47 min", 10_020), ("3 d 5 h", 277_200), ("1h 30min", 5400)],
+)
+def test_times_as_tables_print_them(text: str, seconds: float) -> None:
+    assert units.parse_time(text) == seconds
+    assert re.fullmatch(units.quantity_pattern(units.TIME_UNITS), text)
+
+
+@pytest.mark.parametrize("text", ["32 s 18 min", "5 s 5 s", "1 min  2 s", "1 min 2", "1 min s"])
+def test_no_times(text: str) -> None:
+    with pytest.raises(UnitError, match="is not a time"):
+        units.parse_time(text)
+
+
+@given(st.floats(1, 9e18))
+def test_a_rate_that_is_shown_can_be_written(bps: float) -> None:
+    text = units.show_rate(bps)
+    assert units.parse_rate(text) == pytest.approx(bps, rel=1e-3)
+    assert re.fullmatch(units.quantity_pattern(units.RATE_UNITS), text)
+
+
+@given(st.integers(1, 9 * 10**18))
+def test_a_size_that_is_shown_can_be_written(size_bytes: int) -> None:
+    assert units.parse_size(units.show_size(size_bytes)) == pytest.approx(size_bytes, rel=1e-3)
+
+
+@given(st.floats(1e-9, 86_000_000))
+def test_a_time_that_is_shown_can_be_written(seconds: float) -> None:
+    assert units.parse_time(units.show_time(seconds)) == pytest.approx(seconds, rel=0.006)

@@ -1,0 +1,146 @@
+"""Link delays that a source does not give: from distance, from neighbours' positions, or assumed.
+
+An unknown delay is never better than a known one. A node without a position is taken to lie amid
+its neighbours (the mean of their unit vectors, again and again until none moves): by the triangle
+inequality no way over it is then shorter than the great circle, and each link there is rounded up
+and 1 us longer, so that the direct link wins a tie. Where nobody near has a position, the largest
+delay that is known stands in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from mcastplan.model.topology import NodeInfo
+from mcastplan.scenario.raw import (
+    EARTH_RADIUS_M,
+    FIBRE_US_PER_KM,
+    RawLink,
+    fibre_delay_us,
+    great_circle_m,
+)
+from mcastplan.scenario.words import listed
+from mcastplan.units import MICROSECONDS, counted, show_time
+
+_Place = tuple[float, float, float]  # a point of the unit sphere
+
+_ROUNDS = 1000
+_STILL = 1e-9  # of the radius: 6 mm
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """``guessed``: nodes whose position was guessed for a delay; ``assumed``: links whose delay
+    nothing tells, as ``a--b``."""
+
+    notes: list[str]
+    guessed: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+
+
+def fill_delays(nodes: Sequence[NodeInfo], links: Sequence[RawLink], route_factor: float) -> Filled:
+    """Give every link a delay, in place. Linear, but for the rounds of guessing positions."""
+    by_name = {node.name: node for node in nodes}
+    derived, missing = 0, list[RawLink]()
+    for link in links:
+        if link.delay_us is not None:
+            continue
+        distance_m = link.distance_m
+        if distance_m is None:
+            distance_m = great_circle_m(by_name[link.a], by_name[link.b])
+        if distance_m is None:
+            missing.append(link)
+        else:
+            link.delay_us = fibre_delay_us(distance_m, route_factor)
+            derived += 1
+    notes = []
+    if derived:
+        notes.append(
+            f"Delay from distance for {derived:,} of {len(links):,} links:"
+            f" {FIBRE_US_PER_KM} us per km of fibre, fibre {route_factor:g} times as long as the"
+            " great circle (ITU-T Y.1541 reckons 1.5 below 1,000 km, 1.25 above 1,200 km)."
+        )
+    if not missing:
+        return Filled(notes)
+    places = _guess(by_name, links)
+    near = [link for link in missing if link.a in places and link.b in places]
+    for link in near:
+        link.delay_us = _between_us(places[link.a], places[link.b], route_factor)
+    ends = {end for link in near for end in (link.a, link.b)}
+    guessed = tuple(sorted(end for end in ends if by_name[end].lon is None))
+    if near:
+        notes.append(
+            f"Position unknown for {counted(len(guessed), 'node')} ({listed(guessed)}): taken to"
+            f" lie amid the neighbours, for the delay of {counted(len(near), 'link')}; no way over"
+            " them is shorter than the direct one."
+        )
+    known = [link.delay_us for link in links if link.delay_us is not None]
+    rest = [link for link in missing if link.delay_us is None]
+    for link in rest:
+        link.delay_us = max(known, default=0)
+    if rest and known:
+        notes.append(
+            f"Delay unknown for {len(rest):,} of {len(links):,} links, which have neither a delay"
+            f" nor positions: {show_time(max(known) / MICROSECONDS)} assumed, the largest that is"
+            " known."
+        )
+    elif rest:
+        notes.append(
+            f"Delay 0 for {len(rest):,} of {len(links):,} links, which have neither a delay nor"
+            " positions."
+        )
+    return Filled(notes, guessed, tuple(f"{link.a}--{link.b}" for link in rest if known))
+
+
+def _guess(nodes: Mapping[str, NodeInfo], links: Sequence[RawLink]) -> dict[str, _Place]:
+    """Positions of all nodes that have one, or from which a way leads to one that has."""
+    places = {name: place for name, node in nodes.items() if (place := _placed(node)) is not None}
+    beside: dict[str, list[str]] = {name: [] for name in sorted(nodes) if name not in places}
+    for link in links:
+        for end, other in ((link.a, link.b), (link.b, link.a)):
+            if end in beside:
+                beside[end].append(other)
+    order: list[str] = []
+    ring = list(beside)
+    while ring:  # outwards from the nodes that have one
+        found = {name: place for name in ring if (place := _mean(beside[name], places)) is not None}
+        if not found:
+            break
+        places |= found
+        order += found
+        ring = [name for name in ring if name not in found]
+    for _ in range(_ROUNDS):
+        moved = 0.0
+        for name in order:
+            place = _mean(beside[name], places) or places[name]
+            moved = max(moved, math.dist(place, places[name]))
+            places[name] = place
+        if moved < _STILL:
+            break
+    return places
+
+
+def _placed(node: NodeInfo) -> _Place | None:
+    if node.lon is None or node.lat is None:
+        return None
+    lon, lat = math.radians(node.lon), math.radians(node.lat)
+    return math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
+
+
+def _mean(names: Sequence[str], places: Mapping[str, _Place]) -> _Place | None:
+    """None without anybody who has a place, or where they are all around."""
+    known = sorted(places[name] for name in names if name in places)
+    x, y, z = (math.fsum(each[axis] for each in known) for axis in range(3))
+    length = math.sqrt(x * x + y * y + z * z)
+    if length <= _STILL:
+        return known[0] if known else None
+    return x / length, y / length, z / length
+
+
+def _between_us(a: _Place, b: _Place, route_factor: float) -> int:
+    half = min(1.0, math.dist(a, b) / 2)
+    distance_km = 2 * math.asin(half) * EARTH_RADIUS_M / 1000
+    delay_us = distance_km * route_factor * FIBRE_US_PER_KM
+    return math.ceil(delay_us - 1e-3) + 1  # what is less is rounding
