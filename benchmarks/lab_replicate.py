@@ -69,7 +69,7 @@ def inside(job: None, emit: object) -> dict[str, Any]:
 
 def _ipv6(bench: Bench) -> None:
     """A locator behind every output."""
-    bench.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+    bench.run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
     for number, port in enumerate(bench.outputs):
         gateway, locator = f"fe80::{number + 1:x}", _router(FIRST_THERE + number).locator
         permanent = f"lladdr {port.peer_mac} dev {port.name} nud permanent"

@@ -16,7 +16,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -85,20 +85,17 @@ class _Feature(NamedTuple):
 
 _PROGRAMS = (
     _Program("iproute2", ("ip", "tc", "bridge"), "iproute2", _ALL),
+    _Program("bash", ("bash",), "bash", _ALL),  # Mininet's, one for each host
     _Program("util-linux", ("unshare", "setpriv", "nsenter"), "util-linux", _ALL),
     _Program("Mininet's programs", ("mnexec", "ifconfig"), "mininet", _ALL),
     _Program("UFTP", ("uftp", "uftpd"), "uftp", _MULTICAST),
     _Program("clang", ("clang",), "clang", _EBPF),
     _Program("bpftool", ("bpftool",), "bpftool", _EBPF),
 )
-_PACKAGES = {  # name -> what pip is asked for
-    "mininet": "mininet==2.3.0.dev6",  # a release before the first: pip wants it named
-    "pyroute2": "pyroute2",
-    "jinja2": "jinja2",
-    "numpy": "numpy",
-    "safetensors": "safetensors",
-}
+_PACKAGES = ("mininet", "pyroute2", "jinja2", "numpy", "safetensors")
 _CAPTURE = "dumpcap"
+_JIT = Path("/proc/sys/net/core/bpf_jit_enable")
+_UPDATE = "apt-get update"  # images of containers come without the lists of packages
 _FEATURES = (
     _Feature("mnexec", "mnexec makes namespaces", _ALL),
     _Feature("bridge", "bridge", "no clouds", option="CONFIG_BRIDGE"),
@@ -142,10 +139,11 @@ def lacking(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def refusal(examined: Examined) -> str:
-    """Why `lab run` will not start: what lacks, and the one command that mends it."""
+    """Why `lab run` will not start: what lacks, and the one command that brings just that."""
     lacks = lacking(examined.findings)
     named = "; ".join(f"{each.what} ({each.value})" if each.value else each.what for each in lacks)
-    mend = f"; mend it with: {examined.mend}" if examined.mend else ""
+    command = _mend(lacks)
+    mend = f"; mend it with: {command}" if command else ""
     return f"this machine lacks {named}{mend}; `mcastplan lab doctor` says what each is for"
 
 
@@ -190,7 +188,7 @@ def _frr() -> Finding:
 
 
 def _package(name: str) -> Finding:
-    mend = f"{shlex.quote(sys.executable)} -m pip install {_PACKAGES[name]}"
+    mend = f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(_asked(name))}"
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -198,15 +196,26 @@ def _package(name: str) -> Finding:
     return Finding(f"Python package {name}", True, version, "required", _ALL)
 
 
+def _asked(name: str) -> str:
+    """What pip is asked for: the package in the versions that the lab's extra names."""
+    try:
+        asked = importlib.metadata.requires("mcastplan") or []
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout, not installed
+        asked = []
+    known = (each.partition(";")[0].strip() for each in asked)
+    return next((each for each in known if re.match(rf"{name}\b", each, re.IGNORECASE)), name)
+
+
 def _jit() -> Finding:
     """The sandbox does not see this: the kernel shows it to the first network namespace only."""
+    costs, mend = "BIER and SR-P2MP forward several times slower", ""
     try:
-        on = Path("/proc/sys/net/core/bpf_jit_enable").read_text(encoding="ascii").strip() != "0"
+        on = _JIT.read_text(encoding="ascii").strip() != "0"
         value = "on" if on else "off"
+        mend = f"sh -c 'echo 1 >{_JIT}'"
     except OSError:
-        on, value = False, "this kernel has none, or does not tell"
-    costs = "BIER and SR-P2MP forward several times slower"
-    return Finding("eBPF JIT", on, value, "optional", costs, "sysctl -w net.core.bpf_jit_enable=1")
+        on, value = False, "unknown: this kernel has none, or this is a container"
+    return Finding("eBPF JIT", on, value, "optional", costs, mend)
 
 
 def _capture() -> Finding:
@@ -287,9 +296,11 @@ def _apt(package: str) -> str:
     return f"apt-get install -y --no-install-recommends {package}"
 
 
-def _mend(findings: Iterable[Finding]) -> str:
+def _mend(findings: Collection[Finding]) -> str:
     """The mends of all that lacks as one command; packages of one installer in one call."""
     calls: dict[str, list[str]] = {}
+    if any(not each.found and each.mend.startswith("apt-get ") for each in findings):
+        calls[_UPDATE] = []
     for each in findings:
         if not each.found and each.mend and each.what != "root":
             call, _, last = each.mend.rpartition(" ")
@@ -298,7 +309,7 @@ def _mend(findings: Iterable[Finding]) -> str:
                 names.append(last)
     sudo = "" if os.geteuid() == 0 else "sudo "
     return " && ".join(
-        f"{'' if ' pip ' in call else sudo}{call} {' '.join(names)}"
+        " ".join((f"{'' if ' pip ' in call else sudo}{call}", *names))
         for call, names in calls.items()
     )
 

@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import os
 import socket
-import struct
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -27,7 +25,7 @@ from mininet.link import Intf, Link
 from mininet.net import Mininet
 from mininet.node import Node
 
-from mcastlab import wiring
+from mcastlab import ethtool, wiring
 from mcastlab.errors import LabError
 from mcastlab.wiring import BRIDGE, cables, link_local
 from mcastplan.lab.spec import LabSpec
@@ -37,10 +35,6 @@ __all__ = ["LinuxRouter", "Network", "link_local"]
 LINE_END_S = 20.0  # budget of one batch in one namespace
 _NEWNET = 0x40000000  # CLONE_NEWNET
 _libc = ctypes.CDLL(None, use_errno=True)
-
-_SIOCETHTOOL = 0x8946
-_OFFLOADS = (0x15, 0x17, 0x1F, 0x24, 0x2C)  # ETHTOOL_SRXCSUM, STXCSUM, STSO, SGSO, SGRO
-_GLINK = 0x0A
 
 
 class LinuxRouter(Node):  # type: ignore[misc]  # Mininet has no types
@@ -200,13 +194,12 @@ class Network:
         for host, names in ports.items():
             with self.inside(host), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
                 for name in names:
-                    for command in _OFFLOADS:
-                        _ethtool(control, name, command)
-                    if not _ethtool(control, name, _GLINK):
+                    ethtool.offloads_off(control, name)
+                    if not ethtool.carrier(control, name):
                         raise LabError(f"{host}: port {name} has no carrier")
         for site in self.spec.sites:  # a bridge has carrier once a port has
             with self.inside(site.host), socket.socket() as control:
-                _ethtool(control, BRIDGE, _GLINK)
+                ethtool.carrier(control, BRIDGE)
 
     def batch(self, tool: str, lines: dict[str, list[str]]) -> None:
         """One ``tool -batch -`` a host, all at once."""
@@ -229,14 +222,6 @@ class Network:
                 failed = LabError(f"{host}: {tool}: {_refused(err, lines[host])}")
         if failed is not None:
             raise failed
-
-
-def _ethtool(control: socket.socket, port: str, command: int) -> int:
-    """The value after ``command`` with value 0; GLINK makes the kernel read the carrier now."""
-    value = ctypes.create_string_buffer(struct.pack("=II", command, 0), 8)
-    request = struct.pack("16sP16x", port.encode(), ctypes.addressof(value))
-    fcntl.ioctl(control.fileno(), _SIOCETHTOOL, request)
-    return int(struct.unpack("=II", value.raw)[1])
 
 
 def _setns(namespace: int) -> None:

@@ -205,10 +205,12 @@ class Sandbox:
         return env
 
     def _catch_signals(self) -> None:
-        """SIGTERM and SIGHUP leave through `stop` too, as Ctrl-C does; nohup stays nohup."""
+        """SIGTERM and SIGHUP leave through `stop` too, as Ctrl-C does, and as all of them do where
+        they were ignored (a script with `&` ignores Ctrl-C) but for SIGHUP: nohup stays nohup."""
         if threading.current_thread() is threading.main_thread():
             for number in _ENDING:
-                if signal.getsignal(number) is not signal.SIG_IGN:
+                ignored = signal.getsignal(number) == signal.SIG_IGN
+                if not (ignored and number == signal.SIGHUP):
                     self._handlers[number] = signal.signal(number, _leave)
 
     # --- output -----------------------------------------------------------------------------------

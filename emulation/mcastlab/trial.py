@@ -158,7 +158,7 @@ def _rate() -> str:
             _run("ip", "link", "set", port, "netns", host)
             _run("ip", "-n", host, "addr", "add", f"{address}/30", "dev", port)
             _run("ip", "-n", host, "link", "set", port, "up")
-    _run("ip", "netns", "exec", "b", "sysctl", "-qw", "net.ipv4.ip_forward=1")
+    _run("ip", "netns", "exec", "b", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
     _run("ip", "-n", "a", "route", "add", "default", "via", "10.0.0.2")
     _run("ip", "-n", "c", "route", "add", "default", "via", "10.0.1.1")
     try:

@@ -6,6 +6,7 @@ that print, everything that computes only inside a command's body: ``mcastplan -
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import NoReturn
 
@@ -15,9 +16,21 @@ INTERRUPTED = 130
 def main() -> NoReturn:
     """Run the command in ``sys.argv`` and leave with its exit code."""
     try:
+        heed_signals()
         from mcastplan.cli.app import run
 
         code = run(sys.argv[1:])
     except KeyboardInterrupt:
         code = INTERRUPTED
     sys.exit(code)
+
+
+def heed_signals() -> None:
+    """Ctrl-C and SIGTERM end a command even where whoever started it ignored them: a script with
+    `&`, some CI runners. An ignored SIGHUP stays ignored: that is what nohup is for."""
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)

@@ -182,6 +182,7 @@ class Reach:
                 yield _Answer(at_s, until_s, way if way and way[1] <= self._ttl else None)
             else:
                 yield _Answer(at_s, until_s, None)
+            assert until_s > at_s
             at_s = until_s
 
     def _ask(self, place: _Place, at_s: float, depth: int = 0) -> _Answer:

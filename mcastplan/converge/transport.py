@@ -143,6 +143,7 @@ def _run(fluid: Fluid, senders: Sequence[Sender]) -> None:
             called.add(place)
         for place in sorted(called):
             next_s = senders[place].step(at_s)
+            assert next_s > at_s, "a sender asks for the instant it was just called at, for ever"
             if next_s < math.inf:
                 heappush(calls, (next_s, place))
 

@@ -119,7 +119,9 @@ class Fluid:
         done: list[Finished] = []
         while (at_s := self.next_finish_s()) <= time_s and at_s < math.inf:
             self._advance(at_s)
-            for run in sorted(self._take_ending(at_s), key=_NUMBER):
+            ending = self._take_ending(at_s)
+            assert ending, "a flow finishes and does not end: time would stand still"
+            for run in sorted(ending, key=_NUMBER):
                 self._past[run.flow] = run
                 done.append(Finished(run.flow, at_s))
         if time_s < math.inf:

@@ -14,7 +14,6 @@ import pytest
 from mcastplan.cli import app
 
 MCASTPLAN = str(Path(sys.executable).with_name("mcastplan"))
-PATIENCE_S = 60  # only to end a test that hangs
 
 Capture = pytest.CaptureFixture[str]
 
@@ -89,7 +88,6 @@ def in_a_mount(options: str, folder: Path, *steps: str) -> subprocess.CompletedP
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE_S,
         cwd=folder.parent,
     )
 
@@ -173,7 +171,7 @@ def test_ctrl_c_while_a_file_is_written(option: str, name: str, tmp_path: Path) 
             pass  # the tables come before a report
         assert len(listed(tmp_path)) == 2
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=PATIENCE_S) == 130
+        assert process.wait() == 130
         assert process.stderr.read() == "mcastplan compare: interrupted\n"
     assert listed(tmp_path) == [name]
     assert target.read_text() == "old"

@@ -21,7 +21,7 @@ def make(root: Path, *args: str) -> subprocess.CompletedProcess[str]:
 def test_help_is_the_default_and_names_the_targets(root: Path) -> None:
     done = make(root)
     assert done.returncode == 0
-    for target in ("demo", "test", "check", "fix", "bench", "bench-lab", "docs"):
+    for target in ("demo", "test", "check", "fresh", "fix", "bench", "bench-lab", "docs"):
         assert f"make {target} " in done.stdout
 
 
@@ -29,7 +29,7 @@ def test_help_is_the_default_and_names_the_targets(root: Path) -> None:
     ("version", "line"),
     [
         ("Python 3.10.4", "is Python 3.10.4"),
-        ("Python 3.14.0", "is Python 3.14.0"),
+        ("Python 2.7.18", "is Python 2.7.18"),
         ("", "is not to be found"),
     ],
 )
@@ -44,7 +44,7 @@ def test_another_python_is_one_line_and_code_3(
     done = make(root, "demo", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}")
     first, second = done.stderr.splitlines()
     assert first == (
-        f"mcastplan needs Python 3.11, 3.12 or 3.13; {python} {line}"
+        f"mcastplan needs Python 3.11 or newer; {python} {line}"
         " (name another one: make PYTHON=python3.12)"
     )
     assert second.endswith("Error 3")  # make's own words; its exit code is always 2

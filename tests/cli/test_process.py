@@ -78,15 +78,27 @@ def test_a_full_disk_is_one_line() -> None:
     )
 
 
-def test_interrupt_is_130() -> None:
+@pytest.mark.parametrize(
+    ("ignored", "number", "code", "words"),
+    [
+        ("", signal.SIGINT, 130, "mcastplan timers: interrupted\n"),
+        ("INT TERM", signal.SIGINT, 130, "mcastplan timers: interrupted\n"),  # a script's `&`
+        ("INT TERM", signal.SIGTERM, -signal.SIGTERM, ""),
+    ],
+)
+def test_interrupt_is_130(ignored: str, number: int, code: int, words: str) -> None:
+    start = f"trap '' {ignored}; exec \"$@\"" if ignored else 'exec "$@"'
     with subprocess.Popen(
-        [sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ["sh", "-c", start, "sh", sys.executable, "-c", SLOW],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
-        assert process.stderr.read() == "mcastplan timers: interrupted\n"
+        process.send_signal(number)
+        assert process.wait() == code
+        assert process.stderr.read() == words
 
 
 def test_a_terminal_gets_colour_and_a_pipe_none() -> None:

@@ -10,10 +10,11 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,16 @@ def wait_until(state: Callable[[], bool], what: str) -> None:
 
 
 class Outer:
-    """A command with a lab, in a process of its own: `tests.emulation.outer`."""
+    """A command with a lab, in a process of its own: `tests.emulation.outer`.
 
-    def __init__(self, function: str, *args: Any) -> None:
+    It starts with these signals ignored and no others, whatever this process was started with.
+    """
+
+    def __init__(self, function: str, *args: Any, ignored: Collection[int] = ()) -> None:
+        def ignore() -> None:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+
         self.mark = secrets.token_hex(8)
         self.process = subprocess.Popen(
             (sys.executable, "-m", "tests.emulation.outer", function, json.dumps(args)),
@@ -104,6 +112,7 @@ class Outer:
             env={**os.environ, MARK: self.mark},
             cwd=ROOT,
             start_new_session=True,
+            preexec_fn=ignore,
         )
         self.pids: dict[str, int] = {}
 
@@ -132,8 +141,8 @@ class Outer:
 
 
 @contextlib.contextmanager
-def outer(function: str, *args: Any) -> Iterator[Outer]:
-    made = Outer(function, *args)
+def outer(function: str, *args: Any, ignored: Collection[int] = ()) -> Iterator[Outer]:
+    made = Outer(function, *args, ignored=ignored)
     try:
         yield made
     finally:

@@ -28,7 +28,8 @@ MCASTPLAN = str(Path(sys.executable).with_name("mcastplan"))
 LEAST_BYTES = 1e6  # links that carry less are not compared
 CLOSE = 0.03
 PACKET, PAYLOAD = 1538, 1350  # on the wire, and the least of a model's bytes in it
-RUN_BUDGET_S = 400.0  # only to end a test that hangs
+RUN_BUDGET_S = 400.0  # only to end a command that hangs
+SEVERAL_RUNS_S = 900  # the limit of a test, likewise
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from mcastlab import counters, links
+from mcastlab import counters, ethtool, links
 from mcastlab.capture import Capture
 from mcastlab.errors import LabError
 from mcastlab.faults import PINS, Faults
@@ -222,13 +222,9 @@ def everything_reached() -> dict[str, Any]:
                     train(sender(network, replica.host), (spec.origins[0].address, PORT), 1, 9)
                     if len(arrived(target, 1)) != 1:
                         lost.append(f"{replica.host} to the origin")
-        features = network.run("r1", "ethtool", "-k", spec.routers[0].ports[0].name)
+        with network.inside("r1"), socket.socket() as control:
+            on = [ethtool.offloads_on(control, p) for p in (spec.routers[0].ports[0].name, "lo")]
         pids = [network.pid(host) for host in network.hosts]
-    on = [
-        name
-        for name in ("generic-segmentation-offload", "generic-receive-offload", "tx-checksumming")
-        if f"{name}: off" not in features
-    ]
     return {
         "lost": lost,
         "offloads_on": on,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from typing import Any
 
 from pyroute2 import netns
 
+from mcastlab import ethtool
 from mcastplan.lab.spec import LabOrigin, LabPush, LabReplica
 
 ORIGIN = "198.18.1.2"
@@ -89,10 +91,10 @@ class SmallNetwork:
         for line in ("link set lo up", f"address add {address}/24 dev eth0", "link set eth0 up"):
             self._sh(f"ip -n {host} {line}")
         self._sh(f"ip -n {host} route add default dev eth0")
-        for device, prefix in ((f"b-{host}", ()), ("eth0", ("ip", "netns", "exec", host))):
-            features = ("tso", "gso", "gro", "tx", "rx")
-            argv = [*prefix, "ethtool", "-K", device, *(w for f in features for w in (f, "off"))]
-            subprocess.run(argv, capture_output=True, check=True)
+        with socket.socket() as control:
+            ethtool.offloads_off(control, f"b-{host}")
+        with self.inside(host), socket.socket() as control:
+            ethtool.offloads_off(control, "eth0")
         self._settle(host)
 
     def _settle(self, host: str) -> None:

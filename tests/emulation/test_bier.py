@@ -316,7 +316,7 @@ def test_a_dead_agent_is_named(lab: None) -> None:
 
 
 def test_a_row_is_written_at_once(lab: None) -> None:
-    """A bound far above what it takes: without the agent's own write it would be seconds."""
+    """A bound 100 times what it takes: without the agent's own write it would be seconds."""
     out = in_sandbox("bier_network_jobs:latency", 50)
-    assert out["written_s"] < 0.1
-    assert out["pulled_s"] < 0.1
+    assert out["written_s"] < 1
+    assert out["pulled_s"] < 1

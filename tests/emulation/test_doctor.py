@@ -49,12 +49,11 @@ def test_a_missing_program_is_found_missing(monkeypatch: pytest.MonkeyPatch) -> 
     }
     assert found(examined)["UFTP"].value == "no uftp"
     assert not found(examined)["capture"].found
-    assert examined.mend == (
-        "apt-get install -y --no-install-recommends uftp clang bpftool wireshark-common"
-    )
-    assert doctor.refusal(examined) == (
+    needed = "apt-get update && apt-get install -y --no-install-recommends uftp clang bpftool"
+    assert examined.mend == f"{needed} wireshark-common"
+    assert doctor.refusal(examined) == (  # nothing that a lab can do without
         "this machine lacks UFTP (no uftp); clang (no clang); bpftool (no bpftool); mend it with:"
-        f" {examined.mend}; `mcastplan lab doctor` says what each is for"
+        f" {needed}; `mcastplan lab doctor` says what each is for"
     )
 
 
@@ -79,8 +78,8 @@ def test_a_missing_package_and_a_missing_frr(
         "Python package jinja2": "not installed",
     }
     assert examined.mend == (
-        "apt-get install -y --no-install-recommends frr &&"
-        f" {sys.executable} -m pip install mininet==2.3.0.dev6 jinja2"
+        "apt-get update && apt-get install -y --no-install-recommends frr &&"
+        f" {sys.executable} -m pip install 'mininet<3,>=2.3.0.dev6' 'jinja2>=3.1'"
     )
 
 
@@ -131,5 +130,7 @@ def test_mending_as_a_user_goes_through_sudo(monkeypatch: pytest.MonkeyPatch) ->
         Finding("E", True, "", "required", "x", "apt-get install -y e"),
     ]
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert doctor._mend(rows) == "sudo apt-get install -y a b && python -m pip install c"
+    assert doctor._mend(rows) == (
+        "sudo apt-get update && sudo apt-get install -y a b && python -m pip install c"
+    )
     assert [each.what for each in doctor.lacking(rows)] == ["A", "C", "D"]

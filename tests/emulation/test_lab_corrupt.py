@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulation.lab_command import counted, lab_run
+from tests.emulation.lab_command import SEVERAL_RUNS_S, counted, lab_run
 from tests.emulation.sandboxed import ROOT
+
+pytestmark = pytest.mark.timeout(SEVERAL_RUNS_S)
 
 
 def test_a_corrupted_file_is_reported_and_never_ready(

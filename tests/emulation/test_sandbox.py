@@ -174,15 +174,32 @@ class TestEnds:
             assert lab.process.wait(30) == 3
 
     @pytest.mark.parametrize(
-        ("number", "code"),
-        [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+        ("number", "code", "ignored"),
+        [
+            (signal.SIGINT, 130, ()),
+            (signal.SIGTERM, 143, ()),
+            (signal.SIGHUP, 129, ()),
+            (signal.SIGINT, 130, (signal.SIGINT,)),  # a script's `command &`
+            (signal.SIGTERM, 143, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)),
+        ],
     )
-    def test_signals_to_the_whole_group_leave_nothing(self, number: int, code: int) -> None:
-        """As the terminal sends Ctrl-C and its own end."""
-        with outer("sandbox_jobs:messy", "group", 2, True) as lab:
+    def test_signals_to_the_whole_group_leave_nothing(
+        self, number: int, code: int, ignored: tuple[int, ...]
+    ) -> None:
+        """As the terminal sends Ctrl-C and its own end; also where they were ignored before."""
+        with outer("sandbox_jobs:messy", "group", 2, True, ignored=ignored) as lab:
             lab.read("ready")
             os.killpg(lab.process.pid, number)
             assert lab.process.wait(30) == code
+            assert (marked(lab.mark), lab.records) == ([], [])
+
+    def test_under_nohup_the_end_of_the_terminal_is_not_its_own(self) -> None:
+        """Else it would end by SIGHUP, which comes first, with 129."""
+        with outer("sandbox_jobs:messy", "nohup", 2, True, ignored=(signal.SIGHUP,)) as lab:
+            lab.read("ready")
+            os.killpg(lab.process.pid, signal.SIGHUP)
+            os.killpg(lab.process.pid, signal.SIGTERM)
+            assert lab.process.wait(30) == 143
             assert (marked(lab.mark), lab.records) == ([], [])
 
     def test_impatience_does_no_harm(self) -> None:

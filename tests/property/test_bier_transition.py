@@ -48,7 +48,7 @@ def questions(draw: st.DrawFn) -> tuple[Scenario, list[Failure]]:
 
 
 @given(question=questions())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_bift_ends_where_the_fib_does(question: tuple[Scenario, list[Failure]]) -> None:
     """With and without BIER-FRR, whatever the underlay's own protection: each BFR that is up sends
     each BFER's packets where the routes after say, and no BIFT row is written before the FIB."""
@@ -77,7 +77,7 @@ def test_the_bift_ends_where_the_fib_does(question: tuple[Scenario, list[Failure
 
 
 @given(question=questions())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_without_frr_and_rows_to_write_the_bift_is_the_fib(
     question: tuple[Scenario, list[Failure]],
 ) -> None:
@@ -103,7 +103,7 @@ def test_without_frr_and_rows_to_write_the_bift_is_the_fib(
 
 
 @given(question=questions())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_frr_covers_is_counted(question: tuple[Scenario, list[Failure]]) -> None:
     """The two numbers of the note, from the paths themselves."""
     scenario, cut = question

@@ -90,7 +90,7 @@ def check_conservation(scenario: Scenario, result: Comparison) -> None:
 
 
 @given(scenario=scenarios())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_comparison(scenario: Scenario) -> None:
     result = compare(scenario, verify=True)
     check_rows(scenario, result)
@@ -104,7 +104,7 @@ def test_any_comparison(scenario: Scenario) -> None:
 
 
 @given(scenario=scenarios(), data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_order_of_clouds_and_links_changes_nothing(scenario: Scenario, data: st.DataObject) -> None:
     """Nouns sort themselves in `Topology.make`; clouds and transfers arrive sorted from the
     decoder, so here only links and nodes are shuffled (the decoder's own test does the rest)."""

@@ -85,7 +85,7 @@ def _episodes(scenario: Scenario, failures: Sequence[Failure]) -> list[tuple[Con
     return found
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, suppress_health_check=list(HealthCheck))
 @given(scenarios(max_nodes=9, ecmp="first"), st.data())
 def test_after_one_link_forwarding_is_a_fresh_plan(scenario: Scenario, data: st.DataObject) -> None:
     scenario = ssm(scenario)
@@ -98,7 +98,7 @@ def test_after_one_link_forwarding_is_a_fresh_plan(scenario: Scenario, data: st.
         _settled(context, episode)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, suppress_health_check=list(HealthCheck))
 @given(scenarios(max_nodes=9, ecmp="first"), st.data())
 def test_fail_and_repair_is_the_original(scenario: Scenario, data: st.DataObject) -> None:
     scenario = ssm(scenario)
@@ -116,7 +116,7 @@ def test_fail_and_repair_is_the_original(scenario: Scenario, data: st.DataObject
                 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(scenarios(max_nodes=9, ecmp="first"), st.data())
 def test_every_instant_of_an_outage_has_a_stage(scenario: Scenario, data: st.DataObject) -> None:
     """Stages of an outage sum to it; nothing is lost before the failure."""
@@ -156,7 +156,7 @@ def _agree(context: Context, installed: Installed, igp: LinkState) -> None:
     assert total == pytest.approx(math.fsum(found), abs=1e-9)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(scenarios(max_nodes=9), st.data())
 def test_what_a_sweep_watches_is_the_whole_story(scenario: Scenario, data: st.DataObject) -> None:
     """`Watch` follows a few receivers over a few nodes; `play` follows everybody everywhere."""

@@ -65,19 +65,19 @@ def answered(text: str) -> None:
         assert topology.nodes
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.one_of(st.lists(pieces, max_size=12).map("".join).map(HEAD.__add__), st.text()))
 def test_any_pieces(text: str) -> None:
     answered(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(sound)
 def test_sound_structure_with_any_values(body: str) -> None:
     answered(HEAD + body)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(["fat-tree", "gabriel", "star", "chain", "ring", "", "x"]),
     st.lists(

@@ -57,6 +57,6 @@ def hold_together(scenario: Scenario, kind: type[Scheme]) -> None:
 
 @pytest.mark.parametrize("kind", SCHEMES, ids=lambda kind: kind.name)
 @given(scenario=scenarios())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_three_ways_to_forward_agree(kind: type[Scheme], scenario: Scenario) -> None:
     hold_together(scenario, kind)

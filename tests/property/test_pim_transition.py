@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcastplan.converge.igp import LinkState
@@ -98,14 +98,12 @@ def check(routes: IgpRoutes, left: ReplicationPlan, fresh: ReplicationPlan) -> N
         assert sorted(one.drops) == sorted(other.drops)
 
 
-@settings(deadline=None)
 @given(pushes(), st.sampled_from(("carrier", "silent")))
 def test_every_link_failure_ends_in_a_fresh_tree(scenario: Scenario, kind: str) -> None:
     for link in scenario.topology.links:
         ends(scenario, Failure(at_s=10.0, links=(link.id,), kind=kind))  # type: ignore[arg-type]
 
 
-@settings(deadline=None)
 @given(pushes(), st.sampled_from((10.004, 10.02, 10.08, 10.3, 13.0, 60.0)))
 def test_failure_and_repair_end_where_they_began(scenario: Scenario, up_s: float) -> None:
     for link in scenario.topology.links:
@@ -113,14 +111,12 @@ def test_failure_and_repair_end_where_they_began(scenario: Scenario, up_s: float
             assert left.flows or not left.entries
 
 
-@settings(deadline=None)
 @given(pushes(), st.sampled_from((None, 10.02, 12.0)))
 def test_every_node_failure_ends_in_a_fresh_tree(scenario: Scenario, up_s: float | None) -> None:
     for node in scenario.topology.nodes:
         ends(scenario, Failure(at_s=10.0, up_at_s=up_s, nodes=(node.name,)))
 
 
-@settings(deadline=None)
 @given(pushes(), st.data())
 def test_failures_that_overlap_end_in_a_fresh_tree(scenario: Scenario, data: st.DataObject) -> None:
     """Up to four links, at any time, some of them repaired."""
@@ -145,7 +141,6 @@ def with_mofrr(scenario: Scenario, **options: object) -> Scenario:
     return msgspec.structs.replace(scenario, schemes=chosen, **options)
 
 
-@settings(deadline=None)
 @given(pushes(), st.sampled_from((None, 13.0)))
 def test_mofrr_ends_in_a_fresh_tree_too(scenario: Scenario, up_s: float | None) -> None:
     scenario = with_mofrr(scenario)
@@ -153,7 +148,6 @@ def test_mofrr_ends_in_a_fresh_tree_too(scenario: Scenario, up_s: float | None) 
         ends(scenario, Failure(at_s=10.0, up_at_s=up_s, links=(link.id,)))
 
 
-@settings(deadline=None)
 @given(pushes())
 def test_mofrr_delivers_once(scenario: Scenario) -> None:
     """In steady state spares change nothing but copies: sum, plan and tables agree."""
@@ -161,7 +155,6 @@ def test_mofrr_delivers_once(scenario: Scenario) -> None:
     check_installed(context, install(context, PimSm))
 
 
-@settings(deadline=None)
 @given(pushes())
 def test_mofrr_serves_everybody_before_any_spf(scenario: Scenario) -> None:
     """15.5 ms after the light of one link has gone (10 to see it, 5 to switch), everybody is

@@ -65,7 +65,7 @@ def warmed(graph: Graph, ecmp: str, roots: range) -> IgpRoutes:
     return routes
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(topologies(max_nodes=9), st.sampled_from(RULES), st.integers(0, 3))
 def test_every_single_failure(topology: Topology, ecmp: str, known: int) -> None:
     graph = topology.graph
@@ -75,7 +75,7 @@ def test_every_single_failure(topology: Topology, ecmp: str, known: int) -> None
         equal(base.without(down), fresh)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(topologies(), st.sampled_from(RULES), st.data())
 def test_any_set_of_arcs_in_two_steps(topology: Topology, ecmp: str, data: st.DataObject) -> None:
     """What is left of what is left is what both masks together leave, in either order."""
@@ -102,7 +102,7 @@ def differ(before: IgpRoutes, after: IgpRoutes, dest: Node) -> set[Node]:
     return {n for n in range(before.graph.size) if route(before, n) != route(after, n)}
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(topologies(), st.sampled_from(RULES), st.data())
 def test_rerouted_nodes(topology: Topology, ecmp: str, data: st.DataObject) -> None:
     """Failure, repair, and from one failure to another, whether or not they share a base."""

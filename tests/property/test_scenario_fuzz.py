@@ -85,14 +85,14 @@ def check(load: Any) -> None:
 
 
 @given(mutants())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_mappings(value: Any) -> None:
     if isinstance(value, dict):
         check(lambda: load_scenario(value))
 
 
 @given(st.text(alphabet=st.sampled_from("ab: -[]{}&*!|>'\"\n\t?,#%@`~0.x"), max_size=60))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_texts(text: str) -> None:
     for is_json in (False, True):
         try:
@@ -102,7 +102,7 @@ def test_texts(text: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_damaged_files(tmp_path_factory: Any, data: st.DataObject) -> None:
     """A shipped file with some bytes replaced, removed or repeated."""
     original = builtin_path("builtin:minimal", "scenario").read_bytes()

@@ -100,7 +100,7 @@ def rewritten(draw: st.DrawFn, value: Any, key: str = "") -> Any:
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_order_changes_nothing(data: st.DataObject) -> None:
     source = data.draw(sources())
     other = data.draw(rewritten(source))

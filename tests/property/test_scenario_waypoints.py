@@ -89,7 +89,7 @@ def contracted(nodes: list[NodeInfo], links: list[RawLink], order: list[str]) ->
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_against_contraction(data: st.DataObject) -> None:
     nodes, links = data.draw(networks())
     merged = merge_waypoints(nodes, links)

@@ -95,7 +95,7 @@ def replayed(plan: ReplicationPlan, found: Transition) -> dict[tuple[Node, Key],
 
 
 @given(data=st.data(), scenario=questions())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_after_failures(data: st.DataObject, scenario: Scenario) -> None:
     """The entries that are there are those of the plan in the end; it is walked and valid; the
     shortest-path tree is the fresh one, the other at most 5 % dearer than a fresh one."""
@@ -123,7 +123,7 @@ def test_after_failures(data: st.DataObject, scenario: Scenario) -> None:
 
 
 @given(data=st.data(), scenario=questions())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_after_failures_and_repairs_it_is_as_before(
     data: st.DataObject, scenario: Scenario
 ) -> None:
@@ -139,7 +139,7 @@ def test_after_failures_and_repairs_it_is_as_before(
 
 
 @given(data=st.data(), scenario=questions())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_the_sweep_plans_is_where_the_timeline_ends(
     data: st.DataObject, scenario: Scenario
 ) -> None:

@@ -140,7 +140,7 @@ def questions(draw: st.DrawFn) -> Scenario:
     return plain(scenario)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(questions(), st.sampled_from(("single-link", "single-node")))
 def test_a_row_is_the_evaluation_of_the_failed_network(scenario: Scenario, kind: str) -> None:
     base = prepare(scenario)
@@ -159,7 +159,7 @@ def test_a_row_is_the_evaluation_of_the_failed_network(scenario: Scenario, kind:
                 agrees(scenario, rows[was.name], was, now)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(questions())
 def test_without_its_origin_a_push_serves_nobody(scenario: Scenario) -> None:
     scenario = msgspec.structs.replace(scenario, transfers=scenario.transfers[:1])
@@ -174,7 +174,7 @@ def test_without_its_origin_a_push_serves_nobody(scenario: Scenario) -> None:
         assert each.wire_bytes is None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(questions(), st.sampled_from(("single-link", "single-node")), st.booleans(), st.booleans())
 def test_outages_are_those_of_fail(
     scenario: Scenario, kind: str, limited: bool, mofrr: bool
@@ -231,7 +231,7 @@ def counted(base: Base, scenario: Scenario, case: Case) -> tuple[set[str], float
     return set(now.unreachable), push.size_bytes * 8 / rate, push.size_bytes * core
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenarios(max_nodes=10, ecmp="first"))
 def test_a_repaired_tree_is_walked(scenario: Scenario) -> None:
     options = SchemeOptions(

@@ -102,7 +102,7 @@ def damaged(draw: st.DrawFn, links: int) -> tuple[Graph, Graph, Node, list[Node]
     return graph, left, root, terminals, tree
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(damaged(links=4))
 def test_a_tree_not_above_plain_regrowth(
     case: tuple[Graph, Graph, Node, list[Node], list[Arc]],
@@ -113,7 +113,7 @@ def test_a_tree_not_above_plain_regrowth(
     assert tree_cost(left, repaired) <= regrown(left, root, terminals, tree)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(damaged(links=1))
 def test_not_above_the_cheapest_way_to_feed_the_subtree(
     case: tuple[Graph, Graph, Node, list[Node], list[Arc]],

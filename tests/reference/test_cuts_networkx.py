@@ -53,7 +53,7 @@ def test_on_real_graphs(key: str) -> None:
     assert count.get("cut-node", 0) == len(set(nx.articulation_points(graph)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(lambda pair: pair[0] != pair[1]),

@@ -61,7 +61,7 @@ def networks(draw: st.DrawFn) -> tuple[Topology, list[float]]:
     return topology, capacities(topology, links)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(networks(), st.data())
 def test_value_and_cut(network: tuple[Topology, list[float]], data: st.DataObject) -> None:
     topology, capacity = network
@@ -82,7 +82,7 @@ def test_value_and_cut(network: tuple[Topology, list[float]], data: st.DataObjec
     assert capped_cut == (cut if value < limit else [])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(networks())
 def test_widest_is_the_best_bottleneck_of_any_path(network: tuple[Topology, list[float]]) -> None:
     topology, capacity = network
@@ -98,7 +98,7 @@ def test_widest_is_the_best_bottleneck_of_any_path(network: tuple[Topology, list
             assert nx.has_path(wide, 0, sink) == reached
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(networks(), st.data())
 def test_questions_leave_no_trace(
     network: tuple[Topology, list[float]], data: st.DataObject
@@ -131,7 +131,7 @@ def test_unlimited_arcs_and_the_source_itself() -> None:
     assert [topology.arc_name(arc) for arc in cut] == ["n2->n3 (n2--n3#2)", "n2->n3 (n2--n3#3)"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(networks(), st.data())
 def test_bound_equals_flows_between_the_access_arcs(
     network: tuple[Topology, list[float]], data: st.DataObject

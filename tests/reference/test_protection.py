@@ -118,7 +118,7 @@ def distances(graph: Graph, gone: frozenset[Arc] = frozenset()) -> dict[Node, di
     return dict(nx.all_pairs_dijkstra_path_length(found))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(topologies(max_nodes=9))
 def test_every_link_at_both_its_ends(topology: Topology) -> None:
     graph = topology.graph

@@ -75,7 +75,7 @@ def cases(draw: st.DrawFn, symmetric: bool) -> tuple[Graph, Node, list[Node]]:
     return graph_of(size, links), root, terminals
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.booleans().flatmap(cases))
 def test_bound_optimum_tree(case: tuple[Graph, Node, list[Node]]) -> None:
     graph, root, terminals = case

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from benchmarks.instances import scenario as wan_scenario
 from mcastplan.model.results import BierChoice
@@ -176,7 +176,7 @@ def real(options: Any) -> Any:
     return msgspec.structs.replace(options, bsl=64 if options.bsl < 64 else options.bsl)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(scenarios())
 def test_the_configured_row_is_the_comparison(scenario: Scenario) -> None:
     """Copies and bytes of the scenario's own choice are those of the result, under `first` and

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from mcastplan.errors import UsageError
 from mcastplan.lab import metrics
@@ -76,7 +76,6 @@ def test_long_links_fit_in_16_bits() -> None:
     assert next_arcs(after)[0, 2] == [0]
 
 
-@settings(deadline=None)
 @given(topologies(max_nodes=7))
 def test_any_network(before: Topology) -> None:
     try:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from mcastplan.converge.pulls import retransmits_s
+from mcastplan.converge.repair import Session
 from mcastplan.converge.transport import (
     CloudDelivery,
     Course,
@@ -337,3 +338,13 @@ def test_instants_of_retransmission() -> None:
         instants.append(after_s)
         after_s = math.nextafter(after_s, math.inf)
     assert instants == [1, 3, 7, 15, 31, 63, 127, 247, 367]
+
+
+def test_a_sender_that_stays_at_an_instant_is_a_defect_and_no_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """x is due to be evicted at 70 s; a sender that does not do it would be called at 70 s again
+    and again."""
+    monkeypatch.setattr(Session, "_evict", lambda self, now_s: False)
+    with pytest.raises(AssertionError, match="for ever"):
+        multicast({"x": [(60, math.inf)]}, evict_after_s=10.0)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcastplan.dataplane.walk import walk_plan
@@ -246,7 +246,6 @@ def encodable(scenario: Scenario) -> Scenario:
     return msgspec.structs.replace(scenario, schemes=schemes)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(scenarios().map(encodable), st.sampled_from(NAMES))
 def test_a_capture_is_the_walk(scenario: Scenario, scheme: str) -> None:
     """Per core arc as many frames as the plan has copies there (in its last phase), each as long as

@@ -71,7 +71,7 @@ def dissect(tshark: str, file: Path, *fields: str) -> list[dict[str, list[str]]]
     for field in fields:
         command += ["-e", field]
     done = subprocess.run(
-        [*command, "-E", "separator=|"], capture_output=True, text=True, check=True, timeout=120
+        [*command, "-E", "separator=|"], capture_output=True, text=True, check=True
     )
     return [
         {
