@@ -156,7 +156,7 @@ def beside(
     try:
         home = folder.resolve()
         path = (home / reference).resolve()
-        exists = path.exists()
+        exists = _exists(path)
     except (OSError, ValueError, RuntimeError):
         what = f"{shown(reference)} is not a usable file name"
         raise ScenarioError(f"{what}; use {instead}", where) from None
@@ -168,3 +168,12 @@ def beside(
         what = f"there is no file {shown(reference)} beside the scenario"
         raise ScenarioError(f"{what}; use {instead}", where)
     return path
+
+
+def _exists(path: Path) -> bool:
+    """Raises OSError for a name that no file can have, where Python 3.14 says it does not exist."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True

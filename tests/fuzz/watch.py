@@ -76,6 +76,10 @@ def guarded(args: list[str]) -> Answer:
     out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = out, err
+    cached, sys.dont_write_bytecode = (
+        sys.dont_write_bytecode,
+        True,
+    )  # of what is imported first here
     _seen = []
     try:
         with _alarm():
@@ -84,6 +88,7 @@ def guarded(args: list[str]) -> Answer:
     finally:
         _seen = None
         sys.stdout, sys.stderr = streams
+        sys.dont_write_bytecode = cached
     out.flush()
     assert isinstance(out.buffer, io.BytesIO)
     return Answer(code, out.buffer.getvalue().decode(), err.getvalue(), touched)
