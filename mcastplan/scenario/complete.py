@@ -81,7 +81,8 @@ def complete(raw: RawTopology, underlay: Underlay) -> LoadedTopology:
 def _fill_capacities(links: list[RawLink], capacity_bps: float | None) -> list[str]:
     """A gap beside known capacities is never the widest: it gets the least of them, unless
     ``capacity_bps`` is stated."""
-    known = [link.capacity_bps for link in links if link.capacity_bps is not None]
+    rates = [rate for link in links for rate in (link.capacity_bps, link.capacity_reverse_bps)]
+    known = [rate for rate in rates if rate is not None]
     filled = 0
     assumed_bps = capacity_bps or min(known, default=DEFAULT_CAPACITY_BPS)
     for link in links:
@@ -152,17 +153,18 @@ def _unequal_notes(topology: Topology) -> list[str]:
     pairs: dict[tuple[str, str], list[Link]] = {}
     for link in topology.links:
         pairs.setdefault((link.a, link.b), []).append(link)
-    said = []
+    said: dict[str, None] = {}
     for both in pairs.values():
-        least = min(link.metric for link in both)
-        best = sorted((link for link in both if link.metric == least), key=lambda link: link.id)
-        rates = {link.capacity_bps for link in best}
-        if len(rates) > 1:
-            used, widest = best[0], max(rates)
-            beside = show_rate(used.capacity_bps)
-            if used.capacity_bps < widest:
-                beside += f", though another has {show_rate(widest)}"
-            said.append(f"{used.id} ({beside})")
+        for arcs in (
+            [(link.metric, link.id, link.capacity_bps) for link in both],
+            [(link.metric_reverse, link.id, link.capacity_reverse_bps) for link in both],
+        ):
+            least, used, rate = min(arcs)
+            rates = {each for metric, _, each in arcs if metric == least}
+            if len(rates) > 1:
+                wider = max(rates) > rate
+                beside = f", though another has {show_rate(max(rates))}" if wider else ""
+                said[f"{used} ({show_rate(rate)}{beside})"] = None
     if not said:
         return []
     return [

@@ -58,7 +58,7 @@ def test_capacity_fills_only_what_is_missing() -> None:
     rates = [(link.capacity_bps, link.capacity_reverse_bps) for link in loaded.topology.links]
     assert rates == [(1e9, 1e9), (5e9, 2e9), (5e9, 5e9)]
     text = "Capacity 5 Gb/s assumed for 2 of 3 links, which have none in the source"
-    assert f"{text}; the others have 1 Gb/s to 1 Gb/s." in loaded.assumptions
+    assert f"{text}; the others have 1 Gb/s to 2 Gb/s." in loaded.assumptions
 
 
 def test_a_gap_beside_known_capacities_is_not_the_widest() -> None:
