@@ -26,17 +26,12 @@ main() {
 	[ $# -gt 0 ] || set -- sh -c 'make demo && make check && make test'
 	source=$(cd "$(dirname "$0")/.." && pwd)
 	cache=${MCASTPLAN_FRESH:-${XDG_CACHE_HOME:-/var/cache}/mcastplan-fresh}
-	if why=$(lacking); then
-		[ -n "$here" ] || { echo "make fresh: $why" >&2 && exit 3; }
-		echo "no bare root: $why; running in place" >&2
-		cd "$source"
-		exec "$@"
-	fi
+	if why=$(lacking); then without "$why" "$@"; fi
 	mkdir -p "$cache"
 	exec 9>"$cache/lock"
 	flock -n 9 || { say "another run has $cache; waiting for it" && flock 9; }
 	[ "${FRESH-}" != empty ] || find "$cache" -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf {} +
-	base
+	base || without 'mmdebstrap cannot make one' "$@" 9>&-
 	copy
 	code=0
 	# Its own first process, whose end is the end of all that it started and mounted; and it ends
@@ -49,6 +44,14 @@ main() {
 }
 
 say() { echo "fresh: $*"; }
+
+without() { # without WHY COMMAND...: there is no bare root
+	[ -n "$here" ] || { echo "make fresh: $1" >&2 && exit 3; }
+	echo "no bare root: $1; running in place" >&2
+	shift
+	cd "$source"
+	exec "$@"
+}
 
 # Why there can be no bare root here; false if there can.
 lacking() {
@@ -73,7 +76,8 @@ lacking() {
 sources() { find /etc/apt/sources.list /etc/apt/sources.list.d \
 	-type f \( -name '*.list' -o -name '*.sources' \) -size +0 2>/dev/null | LC_ALL=C sort; }
 
-# The bare root, anew if apt's settings are no longer those that it was made with.
+# The bare root, anew if apt's settings are no longer those that it was made with. False if it
+# cannot be made.
 base() {
 	apt-config dump Acquire >"$cache/apt.conf"
 	suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
@@ -82,7 +86,7 @@ base() {
 	say "makes a bare $suite in $cache: about a minute"
 	rm -rf "$cache/made" "$cache/root"
 	sources | xargs mmdebstrap --quiet --variant=minbase --include="$BARE" \
-		--aptopt="$cache/apt.conf" "$suite" "$cache/root" </dev/null
+		--aptopt="$cache/apt.conf" "$suite" "$cache/root" || return
 	for each in /etc/apt/keyrings /etc/apt/trusted.gpg.d /etc/apt/preferences.d /usr/share/keyrings \
 		/etc/apt/auth.conf /etc/apt/auth.conf.d; do
 		carry / "$each" "$cache/root"

@@ -24,6 +24,7 @@ need() { # need PACKAGES COMMAND...: unless one of the commands or files is ther
 }
 need 'chromium fonts-dejavu-core' chromium chromium-browser google-chrome
 need tshark tshark # and dumpcap with it
+need iproute2 tc
 need frr /usr/lib/frr/pimd
 need mininet mnexec
 need net-tools ifconfig
@@ -32,6 +33,7 @@ need clang clang
 need bpftool bpftool
 need libbpf-dev /usr/include/bpf/bpf_helpers.h
 [ -n "$lacking" ] || exit 0
+echo "installing what tests use, a few minutes:$lacking"
 
 # dpkg asks policy-rc.d before it starts a service; 101 says no. Somebody else's answer stays: the
 # file is made only if there is none, in one step. A mark tells ours, in case an earlier run was

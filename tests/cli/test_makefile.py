@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -49,3 +50,40 @@ def test_another_python_is_one_line_and_code_3(
     )
     assert second.endswith("Error 3")  # make's own words; its exit code is always 2
     assert not (tmp_path / "venv").exists()
+
+
+def test_it_says_that_it_installs_and_then_no_more(root: Path, tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    said = make(root, "run-soon", f"VENV={venv}").stdout
+    assert said == f"installing into {venv}: about half a minute\n"
+    venv.mkdir()
+    (venv / ".run").touch()  # newer than what it is made from
+    assert make(root, "run-soon", f"VENV={venv}").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "out", "err"),
+    [
+        ([], 3, "", "make fresh: it takes root\n"),
+        (
+            ["--or-here", "sh", "-c", "pwd; exit 7"],
+            7,
+            "{root}\n",
+            "no bare root: it takes root; running in place\n",
+        ),
+    ],
+)
+def test_without_a_bare_root(
+    args: list[str], code: int, out: str, err: str, root: Path, tmp_path: Path
+) -> None:
+    """As for a user: `make fresh` refuses; CI says so, runs in place and keeps the exit code."""
+    (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
+    (tmp_path / "id").chmod(0o755)
+    done = subprocess.run(
+        ["sh", root / "scripts" / "fresh.sh", *args],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, out.format(root=root), err)
