@@ -150,8 +150,8 @@ class FileTransfer(_File, frozen=True):
         Annotated[
             str,
             Meta(
-                description="a row of `mcastplan models`, or a *.safetensors.index.json file beside"
-                " this one",
+                description="a row of `mcastplan models`, or a *.safetensors.index.json or"
+                " *.bin.index.json file beside this one",
                 examples=["deepseek-v3-fp8"],
             ),
         ]

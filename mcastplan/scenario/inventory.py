@@ -91,6 +91,6 @@ def _network(document: Document, path: Path, folder: str, allow_outside: bool) -
     value = document.value
     if not isinstance(value, Mapping) or value.get("schema") != SCENARIO_SCHEMA:
         return complete(sources.topology_document(document, path.stem), Underlay())
-    file = decode(value, FileScenario)
+    file = decode(value, FileScenario, document.written)
     underlay = underlay_of(file.underlay)
     return sources.load(file.topology, underlay, path.parent, file.name, folder, allow_outside)

@@ -26,7 +26,7 @@ from mcastplan.scenario.options import (
 )
 from mcastplan.scenario.raw import DEFAULT_ROUTE_FACTOR, MetricRule, Underlay, WaypointRule
 from mcastplan.scenario.reading import read_document
-from mcastplan.scenario.shape import decode
+from mcastplan.scenario.shape import Written, decode
 from mcastplan.scenario.words import printable
 
 _DEFAULT_CAPACITY_BPS = Underlay().capacity_bps
@@ -47,7 +47,7 @@ def load_scenario(
     topohub topology is asked for and the package is not there.
     """
     if isinstance(source, Mapping):
-        return _scenario(source, topology, None, "")
+        return _scenario(source, topology, Home(None))
     name = os.fsdecode(source)
     if sources.is_builtin(name):
         path = sources.builtin_path(name, "scenario")
@@ -59,7 +59,8 @@ def load_scenario(
             raise ScenarioError(f"no such file; did you mean builtin:{name}?", source=name)
     document = read_document(path, printable(name))
     try:
-        return _scenario(document.value, topology, path.parent, shown_folder, allow_outside)
+        home = Home(path.parent, shown_folder, allow_outside)
+        return _scenario(document.value, topology, home, document.written)
     except ScenarioError as error:
         document.blame(error)
 
@@ -123,26 +124,24 @@ def load_topology(
 def _scenario(
     value: object,
     topology: Topology | None,
-    folder: Path | None,
-    shown_folder: str,
-    allow_outside: bool = False,
+    home: Home,
+    written: Written | None = None,
 ) -> Scenario:
-    sources.check_schema(value, "scenario")
+    sources.check_schema(value, "scenario", written)
     if topology is not None and isinstance(value, Mapping):
         value = {**value, "topology": "given by the caller"}
-    file = decode(value, FileScenario)
+    file = decode(value, FileScenario, written)
     check_text(file.name, "name", required=True)
     if topology is not None:
         loaded = _given(topology, file.underlay)
     else:
         underlay = underlay_of(file.underlay)
         loaded = sources.load(
-            file.topology, underlay, folder, file.name, shown_folder, allow_outside
+            file.topology, underlay, home.folder, file.name, home.shown, home.allow_outside
         )
     finder = loaded.finder()
     notes = list(loaded.assumptions)
     clouds = decode_clouds(file.clouds, finder, notes)
-    home = Home(folder, shown_folder, allow_outside)
     transfers = decode_transfers(file.transfers, clouds, finder, notes, home)
     return Scenario(
         name=file.name,

@@ -11,7 +11,14 @@ from typing import NoReturn
 
 from mcastplan.errors import ScenarioError
 from mcastplan.scenario.words import shown
-from mcastplan.scenario.yamlcore import MAX_DEPTH, MAX_VALUES, TOO_MANY, line_of, parse_yaml
+from mcastplan.scenario.yamlcore import (
+    MAX_DEPTH,
+    MAX_VALUES,
+    TOO_MANY,
+    line_of,
+    parse_yaml,
+    written_at,
+)
 
 MAX_FILE_BYTES = 32 * 1024 * 1024  # 32 MiB; a YAML topology of 10,000 nodes is under 3 MB
 
@@ -30,6 +37,10 @@ class Document:
         except ScenarioError as error:
             error.source = name
             raise
+
+    def written(self, where: str) -> str | None:
+        """The number or word at ``where`` as the file has it: ``0x1F``, not 31."""
+        return written_at(self.text, where)
 
     def blame(self, error: ScenarioError) -> NoReturn:
         """Raise ``error`` with this file's name, and the line where YAML knows it."""

@@ -15,9 +15,9 @@ from mcastplan.scenario.generators import raw_from_generator
 from mcastplan.scenario.inline import raw_from_file
 from mcastplan.scenario.raw import RawTopology, Underlay
 from mcastplan.scenario.reading import Document, read_document, read_text
-from mcastplan.scenario.shape import decode
+from mcastplan.scenario.shape import Written, decode
 from mcastplan.scenario.topohub import raw_from_topohub
-from mcastplan.scenario.words import hint, printable, shown
+from mcastplan.scenario.words import hint, printable, shortened, shown
 
 Kind = Literal["scenario", "topology"]
 
@@ -118,11 +118,11 @@ def _graphml(path: Path, shown_path: str, underlay: Underlay) -> LoadedTopology:
 
 def topology_document(document: Document, name: str) -> RawTopology:
     """The raw topology in a file of its own."""
-    check_schema(document.value, "topology")
-    return raw_from_file(decode(document.value, FileTopology), name=name)
+    check_schema(document.value, "topology", document.written)
+    return raw_from_file(decode(document.value, FileTopology, document.written), name=name)
 
 
-def check_schema(value: object, kind: Kind) -> None:
+def check_schema(value: object, kind: Kind, written: Written | None = None) -> None:
     """Tell a wrong or missing ``schema`` before anything else. Raises `ScenarioError`."""
     wanted = SCENARIO_SCHEMA if kind == "scenario" else TOPOLOGY_SCHEMA
     if value is None:
@@ -139,7 +139,10 @@ def check_schema(value: object, kind: Kind) -> None:
     if schema == other:
         kept = other.removeprefix("mcastplan.").partition("/")[0]
         raise ScenarioError(f"this file is a {kept}; a {kind} ('{wanted}') is needed", "schema")
-    raise ScenarioError(f"{shown(schema)} is not known; this version reads '{wanted}'", "schema")
+    said = shown(schema)
+    if written and not isinstance(schema, str):
+        said = shortened(written("schema") or said)
+    raise ScenarioError(f"{said} is not known; this version reads '{wanted}'", "schema")
 
 
 def beside(
