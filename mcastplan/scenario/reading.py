@@ -6,10 +6,12 @@ import json
 import math
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 from mcastplan.errors import ScenarioError
+from mcastplan.scenario import foreign
 from mcastplan.scenario.words import shown
 from mcastplan.scenario.yamlcore import (
     MAX_DEPTH,
@@ -33,10 +35,22 @@ class Document:
     def __init__(self, name: str, text: str, is_json: bool) -> None:
         self.name, self.text, self.is_json = name, text, is_json
         try:
-            self.value = parse_json(text) if is_json else parse_yaml(text)
+            self.value = self._parsed()
         except ScenarioError as error:
             error.source = name
             raise
+
+    def _parsed(self) -> object:
+        try:
+            value = parse_json(self.text) if self.is_json else parse_yaml(self.text)
+        except ScenarioError:
+            foreign.check_text(self.text, self.name)
+            raise
+        if not isinstance(value, Mapping):
+            foreign.check_text(self.text, self.name)
+        elif "schema" not in value:
+            foreign.check_mapping(value)
+        return value
 
     def written(self, where: str) -> str | None:
         """The number or word at ``where`` as the file has it: ``0x1F``, not 31."""
@@ -95,7 +109,11 @@ def read_text(path: Path, name: str) -> str:
     if len(data) > MAX_FILE_BYTES:  # /proc tells no size
         raise _too_large(name)
     try:
+        foreign.check_packed(data)
         text = data.decode("utf-8-sig")
+    except ScenarioError as error:
+        error.source = name
+        raise
     except UnicodeDecodeError as error:
         what = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
         raise ScenarioError(what, source=name) from None

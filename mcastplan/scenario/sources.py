@@ -11,6 +11,7 @@ from typing import Literal
 from mcastplan.errors import ScenarioError
 from mcastplan.scenario.complete import LoadedTopology, complete
 from mcastplan.scenario.files import SCENARIO_SCHEMA, TOPOLOGY_SCHEMA, FileTopology
+from mcastplan.scenario.foreign import check_text, is_xml
 from mcastplan.scenario.generators import raw_from_generator
 from mcastplan.scenario.inline import raw_from_file
 from mcastplan.scenario.raw import RawTopology, Underlay
@@ -96,9 +97,10 @@ def load(
     else:
         path = beside(reference, folder, allow_outside, "topology", _SOURCES)
         shown_path = printable(str(Path(shown_folder) / reference))
-        if path.suffix.lower() == ".graphml":
-            return _graphml(path, shown_path, underlay)
-        document = read_document(path, shown_path)
+        text = read_text(path, shown_path)
+        if is_xml(text) or path.suffix.lower() == ".graphml":
+            return _graphml(text, path.stem, shown_path, underlay)
+        document = Document(shown_path, text, path.suffix.lower() == ".json")
     try:
         raw = topology_document(document, path.stem)
         return complete(raw, underlay)
@@ -106,11 +108,12 @@ def load(
         document.blame(error)
 
 
-def _graphml(path: Path, shown_path: str, underlay: Underlay) -> LoadedTopology:
+def _graphml(text: str, name: str, shown_path: str, underlay: Underlay) -> LoadedTopology:
     from mcastplan.scenario.graphml import raw_from_graphml  # noqa: PLC0415  (imports expat)
 
     try:
-        return complete(raw_from_graphml(read_text(path, shown_path), path.stem), underlay)
+        check_text(text, shown_path, graphml_is_read=True)
+        return complete(raw_from_graphml(text, name), underlay)
     except ScenarioError as error:
         error.source = shown_path
         raise
