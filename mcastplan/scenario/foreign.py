@@ -123,7 +123,7 @@ def _first_element(text: str) -> str:
 def _is_table(text: str) -> bool:
     """Two or more lines with as many commas (semicolons, tabs) each, and no YAML in the first."""
     lines = [line for line in text.splitlines()[:20] if line and not line.startswith("#")]
-    if len(lines) < 2 or re.search(r"[{}\[\]]|: |:$", lines[0]):
+    if len(lines) < 2 or re.search(r"[{}\[\]]|: |:$|^- ", lines[0]):
         return False
     return any(
         lines[0].count(mark) > 0 and len({line.count(mark) for line in lines}) == 1
