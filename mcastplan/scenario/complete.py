@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from mcastplan.errors import ScenarioError
+from mcastplan.model.network import Unread
 from mcastplan.model.topology import Link, NodeInfo, Topology
+from mcastplan.scenario.attributes import unread_notes
 from mcastplan.scenario.files import MAX_METRIC
 from mcastplan.scenario.names import NodeFinder
 from mcastplan.scenario.raw import (
@@ -25,7 +27,8 @@ class LoadedTopology(msgspec.Struct, frozen=True):
     """A complete topology, how it was completed, and the waypoints that are gone.
 
     ``no_capacity`` counts the source's links without a capacity; ``demands`` are the source's
-    traffic matrix as (from, to, units), less what starts or ends at a merged waypoint.
+    traffic matrix as (from, to, units), less what starts or ends at a merged waypoint; ``unread``
+    are attributes that the source has and nobody reads.
     """
 
     topology: Topology
@@ -33,6 +36,7 @@ class LoadedTopology(msgspec.Struct, frozen=True):
     merged: tuple[str, ...] = ()
     no_capacity: int = 0
     demands: tuple[tuple[str, str, float], ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     def finder(self) -> NodeFinder:
         return NodeFinder(self.topology.nodes, self.merged)
@@ -40,10 +44,10 @@ class LoadedTopology(msgspec.Struct, frozen=True):
 
 def complete(raw: RawTopology, underlay: Underlay) -> LoadedTopology:
     """Fill in, merge, number and check. Linear time but for sorting. Raises `ScenarioError`."""
-    notes = list(raw.notes)
+    notes = [*raw.notes, *unread_notes(raw.unread)]
     notes += _fill_delays(raw, underlay.route_factor)
     no_capacity = sum(link.capacity_bps is None for link in raw.links)
-    notes += _fill_capacities(raw.links, underlay.capacity_bps)
+    notes += _fill_capacities(raw, underlay.capacity_bps)
     if underlay.metric == "explicit":
         _check_metrics(raw.links)
     nodes, links = raw.nodes, raw.links
@@ -61,7 +65,8 @@ def complete(raw: RawTopology, underlay: Underlay) -> LoadedTopology:
     topology = _assemble(raw, nodes, links)
     gone = frozenset(merged)
     demands = tuple(row for row in raw.demands if row[0] not in gone and row[1] not in gone)
-    return LoadedTopology(topology, tuple(notes), merged, no_capacity, demands)
+    unread = tuple(raw.unread)
+    return LoadedTopology(topology, tuple(notes), merged, no_capacity, demands, unread)
 
 
 def _fill_delays(raw: RawTopology, route_factor: float) -> list[str]:
@@ -86,15 +91,15 @@ def _fill_delays(raw: RawTopology, route_factor: float) -> list[str]:
         )
     if unknown:
         notes.append(
-            f"Delay 0 for {unknown:,} of {len(raw.links):,} links, which have neither a delay nor"
-            " positions."
+            f"Delay 0 for {unknown:,} of {len(raw.links):,} links,"
+            f" {'of which neither a delay nor positions are read' if raw.unread else 'which have neither a delay nor positions'}."
         )
     return notes
 
 
-def _fill_capacities(links: list[RawLink], capacity_bps: float) -> list[str]:
+def _fill_capacities(raw: RawTopology, capacity_bps: float) -> list[str]:
     filled = 0
-    for link in links:
+    for link in raw.links:
         if link.capacity_bps is None:
             filled += 1
             link.capacity_bps = capacity_bps
@@ -102,10 +107,9 @@ def _fill_capacities(links: list[RawLink], capacity_bps: float) -> list[str]:
             link.capacity_reverse_bps = link.capacity_bps
     if not filled:
         return []
-    return [
-        f"Capacity {show_rate(capacity_bps)} assumed for {filled:,} of {len(links):,} links, which"
-        " have none in the source."
-    ]
+    which = "of which none is read" if raw.unread else "which have none in the source"
+    number = f"{filled:,} of {len(raw.links):,} links"
+    return [f"Capacity {show_rate(capacity_bps)} assumed for {number}, {which}."]
 
 
 def _check_metrics(links: list[RawLink]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mcastplan.errors import ScenarioError
+from mcastplan.scenario.attributes import Attributes
 from mcastplan.scenario.complete import LoadedTopology, complete
 from mcastplan.scenario.files import SCENARIO_SCHEMA, TOPOLOGY_SCHEMA, FileTopology
 from mcastplan.scenario.foreign import check_text, is_xml
@@ -80,6 +81,8 @@ def load(
     elsewhere; ``name`` is given to an inline topology that has none; ``shown_folder`` is the folder
     as the user wrote it, for errors.
     """
+    if isinstance(reference, FileTopology) or reference.startswith((_TOPOHUB, _GENERATE, _BUILTIN)):
+        _check_no_attributes(underlay)
     if isinstance(reference, FileTopology):
         return complete(raw_from_file(reference, "topology.", name), underlay)
     if reference.startswith(_TOPOHUB):
@@ -100,6 +103,7 @@ def load(
         text = read_text(path, shown_path)
         if is_xml(text) or path.suffix.lower() == ".graphml":
             return _graphml(text, path.stem, shown_path, underlay)
+        _check_no_attributes(underlay)
         document = Document(shown_path, text, path.suffix.lower() == ".json")
     try:
         raw = topology_document(document, path.stem)
@@ -108,14 +112,21 @@ def load(
         document.blame(error)
 
 
+def _check_no_attributes(underlay: Underlay) -> None:
+    if underlay.attributes != Attributes():
+        what = "is for the edges of a GraphML file, and the topology is none; remove it"
+        raise ScenarioError(what, "underlay.attributes")
+
+
 def _graphml(text: str, name: str, shown_path: str, underlay: Underlay) -> LoadedTopology:
     from mcastplan.scenario.graphml import raw_from_graphml  # noqa: PLC0415  (imports expat)
 
     try:
         check_text(text, shown_path, graphml_is_read=True)
-        return complete(raw_from_graphml(text, name), underlay)
+        return complete(raw_from_graphml(text, name, underlay.attributes), underlay)
     except ScenarioError as error:
-        error.source = shown_path
+        if not error.where.startswith("underlay."):  # that is the scenario's
+            error.source = shown_path
         raise
 
 

@@ -18,6 +18,7 @@ from mcastplan.model.network import (
     LintResult,
     NetworkFacts,
     Range,
+    Unread,
 )
 from mcastplan.model.topology import Topology
 from mcastplan.underlay.cuts import Cuts, cuts
@@ -69,15 +70,17 @@ def _extent(topology: Topology) -> Extent | None:
     return Extent(min(lons), max(lons), min(lats), max(lats), len(lons))
 
 
-def lint(topology: Topology, no_capacity: int = 0) -> LintResult:
-    """What is wrong with the network, errors first. ``no_capacity`` links had none in the source.
+def lint(topology: Topology, no_capacity: int = 0, unread: Sequence[Unread] = ()) -> LintResult:
+    """What is wrong with the network, errors first. ``no_capacity`` links had none in the source
+    or, where there are ``unread`` attributes, none that is read.
 
     Not looked at: SRLGs, asymmetric metrics, and whether two cuts together take it apart.
     """
     found = cuts(topology.graph)
     findings = [
         *_cut(topology, found),
-        *_values(topology, no_capacity),
+        *_unread(unread),
+        *_values(topology, no_capacity, bool(unread)),
         *_shape(topology),
     ]
     order: list[Level] = ["error", "warning", "note"]
@@ -123,10 +126,29 @@ def _cut(topology: Topology, found: Cuts) -> list[Finding]:
     ]
 
 
-def _values(topology: Topology, no_capacity: int) -> list[Finding]:
+def _unread(unread: Sequence[Unread]) -> list[Finding]:
+    """A warning: each may be the very number that a default stands for."""
+    meanings = {
+        "edge": "attributes of edges that are not read: if one is the capacity, delay or metric,"
+        " name it in a scenario's underlay.attributes",
+        "node": "attributes of nodes that are not read",
+        "graph": "attributes of the graph that are not read",
+    }
+    levels: dict[str, Level] = {"edge": "warning", "node": "warning", "graph": "note"}
+    findings = []
+    for kind, meaning in meanings.items():
+        names = [
+            f"{each.name} ({each.count:,} of {each.of:,})" for each in unread if each.kind == kind
+        ]
+        findings += _finding(f"unread-{kind}", levels[kind], names, meaning)
+    return findings
+
+
+def _values(topology: Topology, no_capacity: int, any_unread: bool) -> list[Finding]:
     findings = []
     if no_capacity:
-        meaning = "no capacity in the source: underlay.capacity stands for it, and so every time"
+        none = "no capacity that is read" if any_unread else "no capacity in the source"
+        meaning = f"{none}: underlay.capacity stands for it, and so every time"
         findings.append(Finding("no-capacity", "warning", no_capacity, meaning, ()))
     findings += _finding(
         "ospf-metric",
