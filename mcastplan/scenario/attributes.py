@@ -20,7 +20,7 @@ import msgspec
 from mcastplan.errors import ScenarioError
 from mcastplan.model.network import ElementKind, Unread
 from mcastplan.scenario import quantities
-from mcastplan.scenario.files import MAX_METRIC, FileAttribute, FileAttributes
+from mcastplan.scenario.files import MAX_METRIC, FileAttributes
 from mcastplan.scenario.names import check_name
 from mcastplan.scenario.quantities import MAX_LINK_DELAY_S, MAX_RATE_BPS
 from mcastplan.scenario.shape import decode
@@ -61,20 +61,18 @@ class Attributes(msgspec.Struct, frozen=True):
 def attributes_of(file: FileAttributes) -> Attributes:
     """``underlay.attributes`` in SI. Raises `ScenarioError`."""
     where = "underlay.attributes"
-
-    def read(
-        each: FileAttribute | None, unit: str | None, parse: Callable[[str, str], float], at: str
-    ) -> _Read | None:
-        if each is None:
-            return None
-        return _Read(each.name, None if unit is None else parse(unit, f"{where}.{at}.unit"))
-
-    capacity, delay, metric = file.capacity, file.delay, file.metric
-    return Attributes(
-        read(capacity, capacity and capacity.unit, quantities.rate, "capacity"),
-        read(delay, delay and delay.unit, quantities.time, "delay"),
-        read(metric, None, quantities.rate, "metric"),
-    )
+    capacity = delay = metric = None
+    if file.capacity:
+        unit = file.capacity.unit
+        bps = None if unit is None else quantities.rate(unit, f"{where}.capacity.unit")
+        capacity = _Read(file.capacity.name, bps)
+    if file.delay:
+        unit = file.delay.unit
+        seconds = None if unit is None else quantities.time(unit, f"{where}.delay.unit")
+        delay = _Read(file.delay.name, seconds)
+    if file.metric:
+        metric = _Read(file.metric.name)
+    return Attributes(capacity, delay, metric)
 
 
 def given_attributes(given: Mapping[str, Any] | None) -> Attributes:
@@ -179,7 +177,9 @@ class AttributeReader:
         """None where there is none, no unit, or 0 in ``LinkSpeed`` (the Zoo's unknown)."""
         given = self._given.capacity
         if given and given.name in data:
-            return _quantity(data, given, (1, MAX_RATE_BPS), (quantities.rate, show_rate), fail)
+            return _quantity(
+                data, given, (1, MAX_RATE_BPS), (quantities.rate, show_rate, "1Mbps"), fail
+            )
         if "capacity_bps" in data:
             return _number(data, "capacity_bps", (1, MAX_RATE_BPS), fail)
         if "LinkSpeedRaw" in data:
@@ -203,7 +203,7 @@ class AttributeReader:
     def _delay_s(self, data: Mapping[str, Any], fail: Fail) -> float | None:
         given = self._given.delay
         if given and given.name in data:
-            words = (quantities.time, show_time)
+            words = (quantities.time, show_time, "1ms")
             return _quantity(data, given, (0, MAX_LINK_DELAY_S), words, fail)
         if "delay_s" in data:
             return _number(data, "delay_s", (0, MAX_LINK_DELAY_S), fail)
@@ -242,13 +242,17 @@ def _quantity(
     data: Mapping[str, Any],
     given: _Read,
     limits: tuple[float, float],
-    words: tuple[Callable[[str, str], float], Callable[[float], str]],
+    words: tuple[Callable[[str, str], float], Callable[[float], str], str],
     fail: Fail,
 ) -> float:
     """The value of an attribute the user names: its number of units, or text with a unit."""
-    parse, show = words
+    parse, show, one = words
     value = data[given.name]
     if given.unit is None:
+        if not math.isnan(_float(value)):
+            raise fail(
+                f"{given.name} {shown(value)} has no unit; say what 1 is, as in 'unit: {one}'"
+            )
         try:
             return parse(str(value).strip(), "")
         except ScenarioError as error:

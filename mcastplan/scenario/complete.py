@@ -90,10 +90,10 @@ def _fill_delays(raw: RawTopology, route_factor: float) -> list[str]:
             " great circle (ITU-T Y.1541 reckons 1.5 below 1,000 km, 1.25 above 1,200 km)."
         )
     if unknown:
-        notes.append(
-            f"Delay 0 for {unknown:,} of {len(raw.links):,} links,"
-            f" {'of which neither a delay nor positions are read' if raw.unread else 'which have neither a delay nor positions'}."
-        )
+        missing = "which have neither a delay nor positions"
+        if raw.unread:
+            missing = "of which neither a delay nor positions are read"
+        notes.append(f"Delay 0 for {unknown:,} of {len(raw.links):,} links, {missing}.")
     return notes
 
 
