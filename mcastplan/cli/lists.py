@@ -17,15 +17,17 @@ from mcastplan.cli.output import check_target, deliver, json_option
 def models(file: str | None, json_target: str | None) -> int:
     """List the models a transfer can name, with their sizes; --json adds their sources.
 
-    FILE is a model's own model.safetensors.index.json: shows that one instead. A transfer can name
-    such a file, beside the scenario, as its model.
+    FILE is a model's own model.safetensors.index.json (or pytorch_model.bin.index.json): shows that
+    one instead, and how the weights beside it differ. A transfer can name such a file, beside the
+    scenario, as its model.
     """
     check_target(json_target, file)
     from mcastplan.scenario import models as catalogue
     from mcastplan.scenario.safetensors import read_index
     from mcastplan.units import show_size
 
-    rows = catalogue() if file is None else (read_index(Path(file), file),)
+    notes: list[str] = []
+    rows = catalogue() if file is None else (read_index(Path(file), file, notes),)
 
     def view() -> str:
         headings = ("model", "size", "shards", "precision", "title")
@@ -36,9 +38,13 @@ def models(file: str | None, json_target: str | None) -> int:
                 for row in rows
             ],
             text=True,
+            notes=notes,
         )
 
-    deliver({"schema": "mcastplan.models/1", "models": rows}, json_target, view)
+    result = {"schema": "mcastplan.models/1", "models": rows}
+    if notes:
+        result["assumptions"] = tuple(notes)
+    deliver(result, json_target, view)
     return 0
 
 

@@ -78,7 +78,9 @@ def lint_command(reference: str, allow_outside: bool, json_target: str | None) -
     from mcastplan.study.network import lint
 
     loaded = find_network(reference, allow_outside)
-    result = lint(loaded.topology, loaded.no_capacity, loaded.guessed, loaded.assumed)
+    result = lint(
+        loaded.topology, loaded.no_capacity, loaded.unread, loaded.guessed, loaded.assumed
+    )
 
     def view() -> str:
         from mcastplan.cli.show.topology import show_lint

@@ -89,6 +89,18 @@ class Finding(msgspec.Struct, frozen=True):
     what: tuple[str, ...]
 
 
+ElementKind = Literal["edge", "node", "graph"]
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """An attribute of a graph that is not read, and how many of its elements carry it."""
+
+    kind: ElementKind
+    name: str
+    count: int
+    of: int
+
+
 class LintResult(msgspec.Struct, frozen=True):
     """``connected`` is the answer: whether every node can be reached from every other."""
 

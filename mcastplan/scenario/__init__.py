@@ -11,7 +11,7 @@ from typing import Any
 
 from mcastplan.scenario.catalogue import engines, models
 from mcastplan.scenario.complete import LoadedTopology
-from mcastplan.scenario.graphs import from_networkx, to_networkx
+from mcastplan.scenario.graphs import from_networkx, read_networkx, to_networkx
 from mcastplan.scenario.loading import load_scenario, load_topology, read_topology
 from mcastplan.scenario.sources import builtin_names, builtin_path
 from mcastplan.scenario.topohub import topohub_names
@@ -25,6 +25,7 @@ __all__ = [
     "load_scenario",
     "load_topology",
     "models",
+    "read_networkx",
     "read_topology",
     "schemas",
     "to_networkx",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from mcastplan.errors import ScenarioError
+from mcastplan.model.network import Unread
 from mcastplan.model.topology import Link, NodeInfo, Topology
+from mcastplan.scenario.attributes import unread_notes
 from mcastplan.scenario.delays import fill_delays
 from mcastplan.scenario.files import MAX_METRIC
 from mcastplan.scenario.names import NodeFinder
@@ -26,7 +28,8 @@ class LoadedTopology(msgspec.Struct, frozen=True):
 
     ``no_capacity`` counts the source's links without a capacity, ``guessed`` names nodes whose
     position was guessed, ``assumed`` links whose delay was; ``demands`` are the source's
-    traffic matrix as (from, to, units), less what starts or ends at a merged waypoint.
+    traffic matrix as (from, to, units), less what starts or ends at a merged waypoint; ``unread``
+    are attributes that the source has and nobody reads.
     """
 
     topology: Topology
@@ -36,6 +39,7 @@ class LoadedTopology(msgspec.Struct, frozen=True):
     guessed: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
     demands: tuple[tuple[str, str, float], ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     def finder(self) -> NodeFinder:
         return NodeFinder(self.topology.nodes, self.merged)
@@ -43,11 +47,11 @@ class LoadedTopology(msgspec.Struct, frozen=True):
 
 def complete(raw: RawTopology, underlay: Underlay) -> LoadedTopology:
     """Fill in, merge, number and check. Linear time but for sorting. Raises `ScenarioError`."""
-    notes = list(raw.notes)
-    delays = fill_delays(raw.nodes, raw.links, underlay.route_factor)
+    notes = [*raw.notes, *unread_notes(raw.unread)]
+    delays = fill_delays(raw, underlay.route_factor)
     notes += delays.notes
     no_capacity = sum(link.capacity_bps is None for link in raw.links)
-    notes += _fill_capacities(raw.links, underlay.capacity_bps)
+    notes += _fill_capacities(raw, underlay.capacity_bps)
     rule = _metric_rule(raw.links, underlay.metric, notes)
     if rule == "explicit":
         _check_metrics(raw.links)
@@ -75,12 +79,14 @@ def complete(raw: RawTopology, underlay: Underlay) -> LoadedTopology:
         tuple(name for name in delays.guessed if name not in gone),
         delays.assumed,
         demands,
+        tuple(raw.unread),
     )
 
 
-def _fill_capacities(links: list[RawLink], capacity_bps: float | None) -> list[str]:
+def _fill_capacities(raw: RawTopology, capacity_bps: float | None) -> list[str]:
     """A gap beside known capacities is never the widest: it gets the least of them, unless
     ``capacity_bps`` is stated."""
+    links = raw.links
     rates = [rate for link in links for rate in (link.capacity_bps, link.capacity_reverse_bps)]
     known = [rate for rate in rates if rate is not None]
     filled = 0
@@ -94,12 +100,13 @@ def _fill_capacities(links: list[RawLink], capacity_bps: float | None) -> list[s
     if not filled:
         return []
     least = "" if capacity_bps or not known else ", the least that is known,"
+    which = "of which none is read" if raw.unread else "which have none in the source"
     beside = ""
     if capacity_bps and known:
         beside = f"; the others have {show_rate(min(known))} to {show_rate(max(known))}"
     return [
         f"Capacity {show_rate(assumed_bps)}{least} assumed for {filled:,} of {len(links):,} links,"
-        f" which have none in the source{beside}."
+        f" {which}{beside}."
     ]
 
 

@@ -19,6 +19,7 @@ from mcastplan.scenario.raw import (
     EARTH_RADIUS_M,
     FIBRE_US_PER_KM,
     RawLink,
+    RawTopology,
     fibre_delay_us,
     great_circle_m,
 )
@@ -40,9 +41,9 @@ class Filled(msgspec.Struct, frozen=True):
     assumed: tuple[str, ...] = ()
 
 
-def fill_delays(nodes: Sequence[NodeInfo], links: Sequence[RawLink], route_factor: float) -> Filled:
+def fill_delays(raw: RawTopology, route_factor: float) -> Filled:
     """Give every link a delay, in place. Linear, but for the rounds of guessing positions."""
-    by_name = {node.name: node for node in nodes}
+    links, by_name = raw.links, {node.name: node for node in raw.nodes}
     derived, missing = 0, list[RawLink]()
     for link in links:
         if link.delay_us is not None:
@@ -80,17 +81,17 @@ def fill_delays(nodes: Sequence[NodeInfo], links: Sequence[RawLink], route_facto
     rest = [link for link in missing if link.delay_us is None]
     for link in rest:
         link.delay_us = max(known, default=0)
+    number = f"{len(rest):,} of {len(links):,} links"
+    without = "which have neither a delay nor positions"
+    if raw.unread:
+        without = "of which neither a delay nor positions are read"
     if rest and known:
+        largest = show_time(max(known) / MICROSECONDS)
         notes.append(
-            f"Delay unknown for {len(rest):,} of {len(links):,} links, which have neither a delay"
-            f" nor positions: {show_time(max(known) / MICROSECONDS)} assumed, the largest that is"
-            " known."
+            f"Delay unknown for {number}, {without}: {largest} assumed, the largest that is known."
         )
     elif rest:
-        notes.append(
-            f"Delay 0 for {len(rest):,} of {len(links):,} links, which have neither a delay nor"
-            " positions."
-        )
+        notes.append(f"Delay 0 for {number}, {without}.")
     return Filled(notes, guessed, tuple(f"{link.a}--{link.b}" for link in rest if known))
 
 

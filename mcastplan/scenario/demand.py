@@ -16,6 +16,7 @@ from mcastplan.scenario.files import FileCloud, FileTransfer
 from mcastplan.scenario.names import NodeFinder, check_name
 from mcastplan.scenario.safetensors import is_index, read_index
 from mcastplan.scenario.sources import beside
+from mcastplan.scenario.weights import is_weights
 from mcastplan.scenario.words import hint, printable, shown
 from mcastplan.units import show_rate, show_size
 
@@ -93,7 +94,7 @@ def decode_transfers(
     for i, file in enumerate(files):
         where = f"transfers[{i}]"
         _check_unique(file.name, where, seen)
-        transfers.append(_transfer(file, where, known, finder, home))
+        transfers.append(_transfer(file, where, known, finder, home, notes))
     transfers = _one_egress(files, transfers, notes)
     transfers.sort(key=lambda transfer: transfer.name)
     for transfer in transfers:
@@ -138,23 +139,34 @@ def _one_egress(
     return shared
 
 
-def _model(name: str, where: str, home: Home) -> Model:
+def _model(name: str, where: str, home: Home, notes: list[str]) -> Model:
     if not is_index(name):
+        if is_weights(name):
+            what = f"{shown(name)} holds weights, which are not read"
+            advice = "name its *.index.json, or give 'size' instead of 'model'"
+            raise ScenarioError(f"{what}; {advice}", where)
         return find_model(name, where)
     instead = "a row of 'mcastplan models' or a file"
-    path = beside(name, home.folder, home.allow_outside, where, instead)
-    return read_index(path, printable(str(Path(home.shown) / name)))
+    beside(name, home.folder, home.allow_outside, where, instead)
+    assert home.folder is not None
+    # As it is named, not where links lead: its neighbours are compared, and its folder's name read.
+    return read_index(home.folder / name, printable(str(Path(home.shown) / name)), notes)
 
 
 def _transfer(
-    file: FileTransfer, where: str, known: set[str], finder: NodeFinder, home: Home
+    file: FileTransfer,
+    where: str,
+    known: set[str],
+    finder: NodeFinder,
+    home: Home,
+    notes: list[str],
 ) -> Transfer:
     if (file.model is None) == (file.size is None):
         both = "both 'model' and 'size' are given" if file.model else "'model' or 'size' is missing"
         raise ScenarioError(f"{both}; give one of them", where)
     model = None
     if file.model is not None:
-        model = _model(file.model, f"{where}.model", home)
+        model = _model(file.model, f"{where}.model", home, notes)
         size_bytes, shards = model.size_bytes, model.shards
     else:
         size_bytes = quantities.size(str(file.size), f"{where}.size")

@@ -106,6 +106,30 @@ class FileTopology(_File, frozen=True):
     licence: str = ""
 
 
+class FileAttribute(_File, frozen=True):
+    name: Annotated[str, Meta(description="of the edges' attribute", examples=["weight"])]
+
+
+class FileRateAttribute(FileAttribute, frozen=True):
+    unit: Annotated[Rate | None, Meta(description="what 1 is; none: each value has its unit")] = (
+        None
+    )
+
+
+class FileTimeAttribute(FileAttribute, frozen=True):
+    unit: Annotated[Time | None, Meta(description="what 1 is; none: each value has its unit")] = (
+        None
+    )
+
+
+class FileAttributes(_File, frozen=True):
+    """Which attributes of a GraphML file's edges are capacity, delay and metric."""
+
+    capacity: FileRateAttribute | None = None
+    delay: FileTimeAttribute | None = None
+    metric: FileAttribute | None = None
+
+
 class FileUnderlay(_File, frozen=True):
     metric: Literal["delay", "hops", "explicit"] | None = None
     capacity: Rate | None = None
@@ -117,6 +141,7 @@ class FileUnderlay(_File, frozen=True):
         Annotated[float, Meta(ge=1, le=10, description="fibre over great circle", examples=[1.5])]
         | None
     ) = None
+    attributes: FileAttributes = FileAttributes()
 
 
 class FileCloud(_File, frozen=True):
@@ -150,8 +175,8 @@ class FileTransfer(_File, frozen=True):
         Annotated[
             str,
             Meta(
-                description="a row of `mcastplan models`, or a *.safetensors.index.json file beside"
-                " this one",
+                description="a row of `mcastplan models`, or a *.safetensors.index.json or"
+                " *.bin.index.json file beside this one",
                 examples=["deepseek-v3-fp8"],
             ),
         ]

@@ -1,10 +1,10 @@
-"""Internet Topology Zoo files: GraphML to a raw topology, with the standard library's expat.
+"""GraphML files to a raw topology, with the standard library's expat.
 
-Read as the Topology Zoo writes them (http://www.topology-zoo.org/gml.html, GraphML 1.0
-http://graphml.graphdrawing.org): nodes with ``label``, ``Longitude``, ``Latitude``, ``Internal``
-(0: somebody else's router) and ``hyperedge`` (1: a shared medium drawn as a node); edges with
-``LinkSpeedRaw`` [bit/s], or ``LinkSpeed`` and ``LinkSpeedUnits`` (K, M, G, T, as such or before bps
-or b/s; without them the speed is unknown). Parallel edges stay.
+Read are the Internet Topology Zoo's files (http://www.topology-zoo.org/gml.html, GraphML 1.0
+http://graphml.graphdrawing.org), what networkx writes of a `to_networkx` (its graph has a
+``schema``: node ids are names there, and edges' ``id`` those of links), and what the user names in
+any other (`mcastplan.scenario.attributes`, which also says what the attributes mean). Parallel
+edges stay. What is not read is counted and named.
 
 A DOCTYPE is refused before anything in it is read, so no entity is ever declared or expanded and
 nothing is fetched; sizes and depth are bounded. Not read: GraphML's own ``hyperedge`` elements,
@@ -13,34 +13,27 @@ ports, and graphs inside a node.
 
 from __future__ import annotations
 
-import math
-import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from xml.parsers import expat  # bandit's S406 is about entities: a DOCTYPE is refused below
 
 from mcastplan.errors import ScenarioError
+from mcastplan.model.network import ElementKind
 from mcastplan.model.topology import NodeInfo
-from mcastplan.scenario.names import Namer
-from mcastplan.scenario.quantities import MAX_RATE_BPS
+from mcastplan.scenario import yamlcore
+from mcastplan.scenario.attributes import AttributeReader, Attributes, EdgeValues
+from mcastplan.scenario.files import TOPOLOGY_SCHEMA
+from mcastplan.scenario.names import Namer, check_link_id, is_name
 from mcastplan.scenario.raw import RawLink, RawTopology
 from mcastplan.scenario.words import printable, shown
-from mcastplan.units import RATE_UNITS
 
 MAX_ELEMENTS = 2_000_000
 MAX_DEPTH = 32
 _MAX_VALUE = 2_000  # characters of one data element; the rest is a drawing's or a comment's
 _MAX_LABEL = 300
-_SPEED_UNITS = {prefix.upper(): float(RATE_UNITS[f"{prefix}bps"]) for prefix in ("", *"kMGT")}
-# Any case but MB/s and MBps, which are bytes.
-_SPEED_UNIT = re.compile(r"(?=.)([KMGTkmgt]?)(?:bps|BPS|b/s)?")
-# The attributes that are read: only these have a default, however many a file declares.
-_READ = {
-    "graph": frozenset({"Network", "Source", "Provenance"}),
-    "node": frozenset({"label", "Longitude", "Latitude", "Internal", "hyperedge"}),
-    "edge": frozenset({"LinkSpeedRaw", "LinkSpeed", "LinkSpeedUnits"}),
-}
+_READ_OF_GRAPH = ("Network", "Source", "Provenance", "name", "source", "licence", "schema")
 
 
 class _Element:
@@ -96,7 +89,8 @@ class _Reader:
             self._key = attributes.get("for", "all"), attributes.get("id", "")
             if self._key[1] in self.keys:
                 raise self.error(f"the key id {shown(self._key[1])} is repeated; keep one")
-            self.keys[self._key[1]] = attributes.get("attr.name", self._key[1])
+            drawn = attributes.get("yfiles.type", self._key[1])
+            self.keys[self._key[1]] = attributes.get("attr.name", drawn)
         elif name == "default" and self._key is not None:
             self._value = ""
         elif name == "graph":
@@ -130,21 +124,28 @@ class _Reader:
         elif name == "key":
             self._key = None
 
-    def defaults_of(self, kind: str) -> dict[str, str]:
-        """Declared defaults of the attributes read of a ``kind`` of element, by attribute name."""
+    def defaults_of(self, kind: ElementKind) -> dict[str, str]:
+        """Declared defaults of a ``kind`` of element, by attribute name."""
         return {
             self.keys[key]: value
             for (domain, key), value in self.defaults.items()
-            if domain in (kind, "all") and self.keys[key] in _READ[kind]
+            if domain in (kind, "all")
         }
 
     def named(self, element: _Element, defaults: Mapping[str, str]) -> dict[str, str]:
-        """Data by attribute name, over `defaults_of` its kind."""
+        """Data by attribute name, over ``defaults``."""
         return {**defaults, **{self.keys.get(key, key): v for key, v in element.data.items()}}
 
 
-def raw_from_graphml(text: str, name: str) -> RawTopology:
-    """``text`` of a GraphML file called ``name``. Raises `ScenarioError`."""
+def raw_from_graphml(
+    text: str,
+    name: str,
+    attributes: Attributes = Attributes(),  # noqa: B008  (frozen)
+) -> RawTopology:
+    """``text`` of a GraphML file called ``name``; ``attributes`` are the user's.
+
+    Raises `ScenarioError`.
+    """
     reader = _Reader()
     try:
         reader.parser.Parse(text.encode("utf-8"), True)
@@ -155,49 +156,68 @@ def raw_from_graphml(text: str, name: str) -> RawTopology:
     if reader.graph is None or not reader.nodes:
         raise ScenarioError("holds no graph with nodes; save the network as GraphML")
     about = reader.named(reader.graph, reader.defaults_of("graph"))
+    own = bool(about.get("schema"))
+    if own and about["schema"] != TOPOLOGY_SCHEMA:
+        what = f"schema {shown(about['schema'])} is not known; this version reads"
+        raise ScenarioError(f"{what} '{TOPOLOGY_SCHEMA}'")
+    values = AttributeReader(attributes, also_read=("id",) if own else ())
     notes: list[str] = []
-    nodes, names = _nodes(reader, notes)
-    links = _links(reader, names, notes)
+    nodes, names = _nodes(reader, values, own, notes)
+    links = _links(reader, values, names, notes)
+    for key, value in about.items():
+        if value and key not in _READ_OF_GRAPH:
+            values.skip("graph", key)
     source = " ".join(
         part for part in (about.get("Source", ""), about.get("Provenance", "")) if part
     )
     return RawTopology(
-        _line(about.get("Network", "")) or name,
+        _line(about.get("Network") or about.get("name") or "") or name,
         nodes,
         links,
-        _line(f"GraphML file {name}" + (f" ({source})" if source else "")),
-        "",
+        _line(about.get("source", ""))
+        if about.get("source") or own
+        else _line(f"GraphML file {name}" + (f" ({source})" if source else "")),
+        _line(about.get("licence", "")),
         notes,
+        unread=values.unread({"edge": len(reader.edges), "node": len(reader.nodes), "graph": 1}),
     )
 
 
-def _nodes(reader: _Reader, notes: list[str]) -> tuple[list[NodeInfo], dict[str, str]]:
-    namer = Namer()
-    names: dict[str, str] = {}
-    nodes = []
-    kinds = {"external": 0, "shared medium": 0}
-    defaults = reader.defaults_of("node")
+def _read_defaults(
+    reader: _Reader, values: AttributeReader, kind: ElementKind, elements: int
+) -> dict[str, str]:
+    """Those of attributes that are read, however many a file declares; the others are counted."""
+    read = {}
+    for name, value in reader.defaults_of(kind).items():
+        if values.reads(kind, name):
+            read[name] = value
+        elif value and elements:
+            values.skip(kind, name, elements)
+    return read
+
+
+def _nodes(
+    reader: _Reader, values: AttributeReader, own: bool, notes: list[str]
+) -> tuple[list[NodeInfo], dict[str, str]]:
+    defaults = _read_defaults(reader, values, "node", len(reader.nodes))
+    found = {}
     for element in reader.nodes:
         key = element.attributes.get("id")
         if not key:
             raise _at(element, "a node has no id; give it one")
-        if key in names:
+        if key in found:
             raise _at(element, f"the node id {shown(key)} is repeated; keep one")
-        data = reader.named(element, defaults)
-        label = _line(data.get("label", ""))
-        names[key] = namer.name(label, key)
-        kind = ""
-        if _flag(data.get("hyperedge")):
-            kind = "shared medium"
-        elif data.get("Internal") is not None and not _flag(data["Internal"]):
-            kind = "external"
-        if kind:
-            kinds[kind] += 1
-        lon = _degrees(data, "Longitude", 180, element)
-        lat = _degrees(data, "Latitude", 90, element)
-        if lon is None or lat is None:
-            lon = lat = None
-        nodes.append(NodeInfo(names[key], label, lon, lat, kind))
+        found[key] = values.node(reader.named(element, defaults), partial(_at, element))
+    namer = Namer()
+    # Kept ids come first, wherever they stand; only the others are given a name.
+    names = {key: namer.keep(key) for key, node in found.items() if _keeps(key, node.label, own)}
+    nodes = []
+    for key, node in found.items():
+        label = _line(node.label)
+        if key not in names:
+            names[key] = namer.name(label, key)
+        nodes.append(NodeInfo(names[key], label, node.lon, node.lat, _line(node.kind)))
+    kinds = Counter(node.kind for node in found.values())
     if kinds["external"]:
         notes.append(
             f"Nodes the source marks as somebody else's (Internal 0), taken as routers:"
@@ -211,87 +231,100 @@ def _nodes(reader: _Reader, notes: list[str]) -> tuple[list[NodeInfo], dict[str,
     return nodes, names
 
 
-def _links(reader: _Reader, names: Mapping[str, str], notes: list[str]) -> list[RawLink]:
+def _keeps(key: str, label: str, own: bool) -> bool:
+    """Whether an id is the node's name: one that a scenario can write without quotes."""
+    return is_name(key) and (own or (not label and isinstance(yamlcore.scalar(key), str)))
+
+
+def _links(
+    reader: _Reader, values: AttributeReader, names: Mapping[str, str], notes: list[str]
+) -> list[RawLink]:
     assert reader.graph is not None
     both_ways = reader.graph.attributes.get("edgedefault", "undirected") != "directed"
     links: list[RawLink] = []
-    waiting: dict[tuple[str, str], deque[RawLink]] = {}
-    defaults = reader.defaults_of("edge")
-    loops = alone = 0
+    waiting: dict[tuple[str, str, str], deque[RawLink]] = {}
+    defaults = _read_defaults(reader, values, "edge", len(reader.edges))
+    loops = alone = unequal = 0
+    seen: set[str] = set()
     for element in reader.edges:
         ends = [element.attributes.get(end, "") for end in ("source", "target")]
         for end in ends:
             if end not in names:
                 raise _at(element, f"no node has the id {shown(end)}, where an edge ends; add it")
         a, b = names[ends[0]], names[ends[1]]
+        data = reader.named(element, defaults)
+        seen.update(data)
+        edge = values.edge(data, partial(_at, element))
         if a == b:
             loops += 1
             continue
-        capacity = _capacity(reader.named(element, defaults), element)
+        key = data.get("id", "") if values.reads("edge", "id") else ""
         one_way = not both_ways
         if "directed" in element.attributes:
             one_way = element.attributes["directed"] == "true"
-        if one_way and waiting.get((b, a)):
-            link = waiting[b, a].popleft()
-            link.capacity_reverse_bps = capacity
-            if link.capacity_bps is None:  # as a missing way back is the way there
-                link.capacity_bps = capacity
+        if one_way and waiting.get((b, a, key)):
+            unequal += _lead_back(waiting[b, a, key].popleft(), edge)
             alone -= 1
             continue
-        link = RawLink(a=a, b=b, capacity_bps=capacity)
+        link = RawLink(
+            a=a,
+            b=b,
+            id=check_link_id(key, f"line {element.line}") if key else None,
+            capacity_bps=edge.capacity_bps,
+            delay_us=edge.delay_us,
+            metric=edge.metric,
+            srlgs=edge.srlgs,
+        )
         links.append(link)
         if one_way:
-            waiting.setdefault((a, b), deque()).append(link)
+            waiting.setdefault((a, b, key), deque()).append(link)
             alone += 1
+    values.check_used(seen)
+    notes += _odd_edges(alone, unequal, loops, reader.hyperedges)
+    return links
+
+
+def _lead_back(link: RawLink, edge: EdgeValues) -> bool:
+    """Take the edge that leads back into ``link``; whether the two have different delays.
+
+    What only one of them has counts both ways.
+    """
+    link.capacity_reverse_bps = edge.capacity_bps
+    if link.capacity_bps is None:
+        link.capacity_bps = edge.capacity_bps
+    link.metric_reverse = edge.metric
+    if link.metric is None:
+        link.metric = edge.metric
+    link.srlgs = tuple(sorted({*link.srlgs, *edge.srlgs}))
+    there, back = link.delay_us, edge.delay_us
+    if there is None or back is None:
+        link.delay_us = back if there is None else there
+        return False
+    link.delay_us = max(there, back)
+    return there != back
+
+
+def _odd_edges(alone: int, unequal: int, loops: int, hyperedges: int) -> list[str]:
+    notes = []
     if alone:
         notes.append(
             f"Directed edges without one that leads back, taken as links both ways: {alone:,}."
         )
+    if unequal:
+        notes.append(
+            "Pairs of directed edges with two delays, of which a link has the larger one both"
+            f" ways: {unequal:,}."
+        )
     if loops:
         notes.append(f"Edges from a node to itself, dropped: {loops:,}.")
-    if reader.hyperedges:
-        notes.append(f"GraphML hyperedges, not read: {reader.hyperedges:,}.")
-    return links
-
-
-def _capacity(data: Mapping[str, str], element: _Element) -> float | None:
-    """Capacity [bit/s]; None where the file has none, no unit, or 0 (the Zoo's unknown)."""
-    unit = _SPEED_UNIT.fullmatch(data.get("LinkSpeedUnits", ""))
-    if data.get("LinkSpeedRaw"):
-        key, bps = "LinkSpeedRaw", _number(data["LinkSpeedRaw"])
-    elif data.get("LinkSpeed") and unit:
-        factor = _SPEED_UNITS[unit[1].upper()]
-        key, bps = "LinkSpeed", _number(data["LinkSpeed"].lstrip("<>= ")) * factor
-    else:
-        return None
-    if not 0 <= bps <= MAX_RATE_BPS:
-        raise _at(element, f"{key} {shown(data[key])} is not a rate in bit/s; correct it")
-    return bps if bps >= 1 else None
-
-
-def _degrees(data: Mapping[str, str], key: str, limit: float, element: _Element) -> float | None:
-    if not data.get(key):
-        return None
-    value = _number(data[key])
-    if not -limit <= value <= limit:
-        raise _at(element, f"{key} {shown(data[key])} is not -{limit:g} to {limit:g}; correct it")
-    return value
-
-
-def _number(text: str) -> float:
-    """NaN where it is none, so that every range check fails."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-def _flag(text: str | None) -> bool:
-    return text is not None and text.lower() in ("1", "1.0", "true")
+    if hyperedges:
+        notes.append(f"GraphML hyperedges, not read: {hyperedges:,}.")
+    return notes
 
 
 def _line(text: str) -> str:
-    return " ".join(printable(text).split())[:_MAX_LABEL]
+    """``text`` as it is where it is one printable line, and not too long."""
+    return (text if text.isprintable() else " ".join(printable(text).split()))[:_MAX_LABEL]
 
 
 def _at(element: _Element, what: str) -> ScenarioError:

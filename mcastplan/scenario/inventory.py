@@ -10,10 +10,11 @@ from mcastplan.model.network import NetworkList, NetworkRow
 from mcastplan.scenario import sources
 from mcastplan.scenario.complete import LoadedTopology, complete
 from mcastplan.scenario.files import SCENARIO_SCHEMA, FileScenario
+from mcastplan.scenario.foreign import is_xml
 from mcastplan.scenario.generators import GENERATORS, PREFIX, raw_from_generator
 from mcastplan.scenario.loading import read_topology, underlay_of
 from mcastplan.scenario.raw import Underlay
-from mcastplan.scenario.reading import Document, read_document
+from mcastplan.scenario.reading import Document, read_text
 from mcastplan.scenario.shape import decode
 from mcastplan.scenario.sources import builtin_names
 from mcastplan.scenario.topohub import topohub_sizes
@@ -80,7 +81,11 @@ def find_network(reference: str, allow_outside: bool = False) -> LoadedTopology:
         path, folder = Path(reference), str(Path(reference).parent)
     else:
         return read_topology(reference)
-    document = read_document(path, printable(reference))
+    name = printable(reference)
+    text = read_text(path, name)
+    if is_xml(text):  # GraphML, whatever it is called
+        return read_topology(reference)
+    document = Document(name, text, path.suffix.lower() == ".json")
     try:
         return _network(document, path, folder, allow_outside)
     except ScenarioError as error:
@@ -91,6 +96,6 @@ def _network(document: Document, path: Path, folder: str, allow_outside: bool) -
     value = document.value
     if not isinstance(value, Mapping) or value.get("schema") != SCENARIO_SCHEMA:
         return complete(sources.topology_document(document, path.stem), Underlay())
-    file = decode(value, FileScenario)
+    file = decode(value, FileScenario, document.written)
     underlay = underlay_of(file.underlay)
     return sources.load(file.topology, underlay, path.parent, file.name, folder, allow_outside)

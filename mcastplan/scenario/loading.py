@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mcastplan.errors import ScenarioError
 from mcastplan.model.scenario import Scenario
 from mcastplan.model.topology import Topology
 from mcastplan.scenario import quantities, sources
+from mcastplan.scenario.attributes import attributes_of, given_attributes
 from mcastplan.scenario.complete import LoadedTopology
 from mcastplan.scenario.demand import Home, decode_clouds, decode_transfers
 from mcastplan.scenario.files import FileScenario, FileTopology, FileUnderlay
@@ -26,26 +29,27 @@ from mcastplan.scenario.options import (
 )
 from mcastplan.scenario.raw import DEFAULT_ROUTE_FACTOR, MetricRule, Underlay, WaypointRule
 from mcastplan.scenario.reading import read_document
-from mcastplan.scenario.shape import decode
+from mcastplan.scenario.shape import Written, decode
 from mcastplan.scenario.words import printable
 
 
 def load_scenario(
     source: str | os.PathLike[str] | Mapping[str, Any],
     *,
-    topology: Topology | None = None,
+    topology: Topology | LoadedTopology | None = None,
     allow_outside: bool = False,
 ) -> Scenario:
     """Read and check a scenario: a path, ``builtin:NAME``, or a mapping already parsed.
 
-    ``topology`` takes the place of the file's, whose ``topology`` key may then be missing.
+    ``topology`` takes the place of the file's, whose ``topology`` key may then be missing; that of
+    `read_topology` or `read_networkx` brings its assumptions with it.
     ``allow_outside`` lets that key name a file outside the scenario's own folder, which a scenario
     from somebody else should not do unasked.
     Raises `ScenarioError` (one line: what, where, what to do); `EnvironmentLacksError` when a
     topohub topology is asked for and the package is not there.
     """
     if isinstance(source, Mapping):
-        return _scenario(source, topology, None, "")
+        return _scenario(source, topology, Home(None))
     name = os.fsdecode(source)
     if sources.is_builtin(name):
         path = sources.builtin_path(name, "scenario")
@@ -57,7 +61,8 @@ def load_scenario(
             raise ScenarioError(f"no such file; did you mean builtin:{name}?", source=name)
     document = read_document(path, printable(name))
     try:
-        return _scenario(document.value, topology, path.parent, shown_folder, allow_outside)
+        home = Home(path.parent, shown_folder, allow_outside)
+        return _scenario(document.value, topology, home, document.written)
     except ScenarioError as error:
         document.blame(error)
 
@@ -70,9 +75,11 @@ def read_topology(
     route_factor: float = DEFAULT_ROUTE_FACTOR,
     waypoints: WaypointRule = "merge",
     folder: str | os.PathLike[str] | None = None,
+    attributes: Mapping[str, Any] | None = None,
 ) -> LoadedTopology:
     """`load_topology`, with the assumptions made on the way and the waypoints merged."""
-    underlay = Underlay(metric, capacity_bps, route_factor, waypoints)
+    given = given_attributes(attributes)
+    underlay = Underlay(metric, capacity_bps, route_factor, waypoints, given)
     if isinstance(reference, Mapping):
         sources.check_schema(reference, "topology")
         file = decode(reference, FileTopology)
@@ -100,6 +107,7 @@ def load_topology(
     route_factor: float = DEFAULT_ROUTE_FACTOR,
     waypoints: WaypointRule = "merge",
     folder: str | os.PathLike[str] | None = None,
+    attributes: Mapping[str, Any] | None = None,
 ) -> Topology:
     """A complete topology from ``topohub:GROUP/NAME``, ``builtin:NAME``,
     ``generate:KIND/...``, a path (YAML, JSON, GraphML) or a mapping.
@@ -108,6 +116,8 @@ def load_topology(
     do. ``capacity_bps`` [bit/s] fills in links without a capacity (None: the least that is known,
     else 100 Gb/s); ``route_factor`` is fibre length
     over great circle. With ``folder``, a path is taken inside that folder and may not leave it.
+    ``attributes`` says which attributes of a GraphML file's edges are capacity, delay and metric,
+    as a scenario's ``underlay.attributes`` does: ``{"delay": {"name": "latency", "unit": "1ms"}}``.
     Raises `ScenarioError`.
     """
     return read_topology(
@@ -117,32 +127,31 @@ def load_topology(
         route_factor=route_factor,
         waypoints=waypoints,
         folder=folder,
+        attributes=attributes,
     ).topology
 
 
 def _scenario(
     value: object,
-    topology: Topology | None,
-    folder: Path | None,
-    shown_folder: str,
-    allow_outside: bool = False,
+    topology: Topology | LoadedTopology | None,
+    home: Home,
+    written: Written | None = None,
 ) -> Scenario:
-    sources.check_schema(value, "scenario")
+    sources.check_schema(value, "scenario", written)
     if topology is not None and isinstance(value, Mapping):
         value = {**value, "topology": "given by the caller"}
-    file = decode(value, FileScenario)
+    file = decode(value, FileScenario, written)
     check_text(file.name, "name", required=True)
     if topology is not None:
         loaded = _given(topology, file.underlay)
     else:
         underlay = underlay_of(file.underlay)
         loaded = sources.load(
-            file.topology, underlay, folder, file.name, shown_folder, allow_outside
+            file.topology, underlay, home.folder, file.name, home.shown, home.allow_outside
         )
     finder = loaded.finder()
     notes = list(loaded.assumptions)
     clouds = decode_clouds(file.clouds, finder, notes)
-    home = Home(folder, shown_folder, allow_outside)
     transfers = decode_transfers(file.transfers, clouds, finder, notes, home)
     return Scenario(
         name=file.name,
@@ -172,15 +181,17 @@ def underlay_of(file: FileUnderlay) -> Underlay:
     if file.capacity is not None:
         capacity_bps = quantities.rate(file.capacity, "underlay.capacity")
     factor = DEFAULT_ROUTE_FACTOR if file.route_factor is None else file.route_factor
-    return Underlay(file.metric, capacity_bps, factor, file.waypoints)
+    attributes = attributes_of(file.attributes)
+    return Underlay(file.metric, capacity_bps, factor, file.waypoints, attributes)
 
 
-def _given(topology: Topology, file: FileUnderlay) -> LoadedTopology:
-    notes: tuple[str, ...] = ()
+def _given(topology: Topology | LoadedTopology, file: FileUnderlay) -> LoadedTopology:
+    loaded = topology if isinstance(topology, LoadedTopology) else LoadedTopology(topology)
     default = FileUnderlay(ecmp=file.ecmp, mtu=file.mtu, protection=file.protection)
     if file != default:
-        notes = (
+        note = (
             "The topology was given complete by the caller: underlay metric, capacity,"
-            " route_factor and waypoints have no effect.",
+            " route_factor, waypoints and attributes have no effect."
         )
-    return LoadedTopology(topology, notes)
+        loaded = msgspec.structs.replace(loaded, assumptions=(*loaded.assumptions, note))
+    return loaded

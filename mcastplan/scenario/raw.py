@@ -8,7 +8,9 @@ from typing import Literal
 
 import msgspec
 
+from mcastplan.model.network import Unread
 from mcastplan.model.topology import NodeInfo
+from mcastplan.scenario.attributes import Attributes
 
 MetricRule = Literal["delay", "hops", "explicit"]
 WaypointRule = Literal["merge", "keep"]
@@ -29,6 +31,7 @@ class Underlay(msgspec.Struct, frozen=True):
     capacity_bps: float | None = None  # None: the least that is known, else `DEFAULT_CAPACITY_BPS`
     route_factor: float = DEFAULT_ROUTE_FACTOR
     waypoints: WaypointRule = "merge"
+    attributes: Attributes = Attributes()
 
 
 class RawLink(msgspec.Struct):
@@ -51,7 +54,7 @@ class RawTopology(msgspec.Struct):
     """``notes`` are sentences on what the source does not say or says oddly.
 
     ``demands`` are (from, to, units) where the source has a traffic matrix; what one unit is, the
-    source rarely says.
+    source rarely says. ``unread`` are attributes that are there and not read.
     """
 
     name: str
@@ -61,6 +64,7 @@ class RawTopology(msgspec.Struct):
     licence: str = ""
     notes: list[str] = []
     demands: Sequence[tuple[str, str, float]] = ()
+    unread: Sequence[Unread] = ()
 
 
 def great_circle_m(a: NodeInfo, b: NodeInfo) -> int | None:

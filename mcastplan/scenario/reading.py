@@ -6,12 +6,21 @@ import json
 import math
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 from mcastplan.errors import ScenarioError
+from mcastplan.scenario import foreign
 from mcastplan.scenario.words import shown
-from mcastplan.scenario.yamlcore import MAX_DEPTH, MAX_VALUES, TOO_MANY, line_of, parse_yaml
+from mcastplan.scenario.yamlcore import (
+    MAX_DEPTH,
+    MAX_VALUES,
+    TOO_MANY,
+    line_of,
+    parse_yaml,
+    written_at,
+)
 
 MAX_FILE_BYTES = 32 * 1024 * 1024  # 32 MiB; a YAML topology of 10,000 nodes is under 3 MB
 
@@ -26,10 +35,26 @@ class Document:
     def __init__(self, name: str, text: str, is_json: bool) -> None:
         self.name, self.text, self.is_json = name, text, is_json
         try:
-            self.value = parse_json(text) if is_json else parse_yaml(text)
+            self.value = self._parsed()
         except ScenarioError as error:
             error.source = name
             raise
+
+    def _parsed(self) -> object:
+        try:
+            value = parse_json(self.text) if self.is_json else parse_yaml(self.text)
+        except ScenarioError:
+            foreign.check_text(self.text, self.name)
+            raise
+        if not isinstance(value, Mapping):
+            foreign.check_text(self.text, self.name)
+        elif "schema" not in value:
+            foreign.check_mapping(value)
+        return value
+
+    def written(self, where: str) -> str | None:
+        """The number or word at ``where`` as the file has it: ``0x1F``, not 31."""
+        return written_at(self.text, where)
 
     def blame(self, error: ScenarioError) -> NoReturn:
         """Raise ``error`` with this file's name, and the line where YAML knows it."""
@@ -84,7 +109,11 @@ def read_text(path: Path, name: str) -> str:
     if len(data) > MAX_FILE_BYTES:  # /proc tells no size
         raise _too_large(name)
     try:
+        foreign.check_packed(data)
         text = data.decode("utf-8-sig")
+    except ScenarioError as error:
+        error.source = name
+        raise
     except UnicodeDecodeError as error:
         what = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
         raise ScenarioError(what, source=name) from None

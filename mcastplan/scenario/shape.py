@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
 from mcastplan.errors import ScenarioError
-from mcastplan.scenario.words import hint, listed, shown
+from mcastplan.scenario.words import hint, listed, shortened, shown
 from mcastplan.scenario.yamlcore import path_parts
 
 T = TypeVar("T")
+Written = Callable[[str], str | None]
 
 _MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `\$?\.?(?P<where>.*)`)?", re.DOTALL)
 _KEY_MESSAGE = re.compile(r"Expected `str` - at `key` in `\$?\.?(.*)`")
@@ -29,12 +30,15 @@ _WORDS = {
 _MAX_ERROR_PATH = 300  # characters
 
 
-def decode(value: object, kind: type[T]) -> T:
-    """``value`` as the file Struct ``kind``. Raises `ScenarioError` with the path inside."""
+def decode(value: object, kind: type[T], written: Written | None = None) -> T:
+    """``value`` as the file Struct ``kind``. Raises `ScenarioError` with the path inside.
+
+    ``written`` gives the text of a number or word in the file, for errors: ``001``, not 1.
+    """
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise _explained(str(error), value, kind) from None
+        raise _explained(str(error), value, kind, written) from None
     except UnicodeEncodeError:  # JSON can spell half a character, as in "\ud800"
         raise ScenarioError("a key holds half a surrogate pair; write the character") from None
     except RecursionError:
@@ -47,6 +51,7 @@ class _Place:
     def __init__(self, kind: Any, value: object) -> None:
         self.metas: list[msgspec.Meta] = []
         self.value = value
+        self.said = shown(value)  # as the file has it
         self.kind = self._chosen(kind)
 
     def _chosen(self, kind: Any) -> Any:
@@ -98,7 +103,7 @@ class _Place:
         return ""
 
 
-def _explained(message: str, value: object, kind: type) -> ScenarioError:
+def _explained(message: str, value: object, kind: type, written: Written | None) -> ScenarioError:
     if match := _KEY_MESSAGE.fullmatch(message):
         return ScenarioError("a key is not text; every key is", match[1][:_MAX_ERROR_PATH])
     match = _MESSAGE.fullmatch(message)
@@ -106,6 +111,8 @@ def _explained(message: str, value: object, kind: type) -> ScenarioError:
     place: _Place | None = _Place(kind, value)
     for part in path_parts(where):
         place = place.step(part) if place else None
+    if place and written and isinstance(place.value, int | float | None):
+        place.said = shortened(written(where) or place.said)
     text = _what(what, place) if place else what
     return ScenarioError(text, where[:_MAX_ERROR_PATH])
 
@@ -130,7 +137,7 @@ def _what(message: str, place: _Place) -> str:
     if match := re.fullmatch(r"Expected `\w+` (>=|<=) (\S+)", message):
         bound = f"{float(match[2]):.15g}"
         side = "at least" if match[1] == ">=" else "at most"
-        return f"{shown(place.value)} is out of range; it is {side} {bound}"
+        return f"{place.said} is out of range; it is {side} {bound}"
     if re.fullmatch(r"Expected `array` of length >= 1", message):
         return "the list is empty; put at least one entry in it"
     if re.fullmatch(r"Expected `array` of length .*", message):
@@ -147,11 +154,11 @@ def _not_a_choice(place: _Place) -> str:
     close = hint(str(place.value), choices)
     one = f"; write {choices[0]}"
     advice = close if "did you mean" in close else f"; choose {listed(choices)}"
-    return f"{shown(place.value)} is not allowed here{advice if len(choices) > 1 else one}"
+    return f"{place.said} is not allowed here{advice if len(choices) > 1 else one}"
 
 
 def _wrong_type(expected: str, got: str, place: _Place) -> str:
-    value, quantity = shown(place.value), place.quantity()
+    value, quantity = place.said, place.quantity()
     if quantity and got in ("int", "float"):
         return f"{value} has no unit; a {quantity} is text such as '{place.example()}'"
     if expected.startswith("str") and got in ("int", "float", "bool"):
@@ -163,5 +170,5 @@ def _wrong_type(expected: str, got: str, place: _Place) -> str:
         names.remove("nothing")
     wanted = f"a {quantity} such as '{place.example()}'" if quantity else " or ".join(names)
     if got == "null":
-        return f"has no value (null); write {wanted}"
+        return f"has no value ({value}); write {wanted}"
     return f"{value} is {_WORDS.get(got, got)}; write {wanted}"

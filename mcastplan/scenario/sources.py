@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Literal
 
 from mcastplan.errors import ScenarioError
+from mcastplan.scenario.attributes import Attributes
 from mcastplan.scenario.complete import LoadedTopology, complete
 from mcastplan.scenario.files import SCENARIO_SCHEMA, TOPOLOGY_SCHEMA, FileTopology
+from mcastplan.scenario.foreign import check_text, is_xml
 from mcastplan.scenario.generators import raw_from_generator
 from mcastplan.scenario.inline import raw_from_file
 from mcastplan.scenario.raw import RawTopology, Underlay
 from mcastplan.scenario.reading import Document, read_document, read_text
-from mcastplan.scenario.shape import decode
+from mcastplan.scenario.shape import Written, decode
 from mcastplan.scenario.topohub import raw_from_topohub
-from mcastplan.scenario.words import hint, printable, shown
+from mcastplan.scenario.words import hint, printable, shortened, shown
 
 Kind = Literal["scenario", "topology"]
 
@@ -79,6 +81,8 @@ def load(
     elsewhere; ``name`` is given to an inline topology that has none; ``shown_folder`` is the folder
     as the user wrote it, for errors.
     """
+    if isinstance(reference, FileTopology) or reference.startswith((_TOPOHUB, _GENERATE, _BUILTIN)):
+        _check_no_attributes(underlay)
     if isinstance(reference, FileTopology):
         return complete(raw_from_file(reference, "topology.", name), underlay)
     if reference.startswith(_TOPOHUB):
@@ -96,9 +100,11 @@ def load(
     else:
         path = beside(reference, folder, allow_outside, "topology", _SOURCES)
         shown_path = printable(str(Path(shown_folder) / reference))
-        if path.suffix.lower() == ".graphml":
-            return _graphml(path, shown_path, underlay)
-        document = read_document(path, shown_path)
+        text = read_text(path, shown_path)
+        if is_xml(text) or path.suffix.lower() == ".graphml":
+            return _graphml(text, path.stem, shown_path, underlay)
+        _check_no_attributes(underlay)
+        document = Document(shown_path, text, path.suffix.lower() == ".json")
     try:
         raw = topology_document(document, path.stem)
         return complete(raw, underlay)
@@ -106,23 +112,31 @@ def load(
         document.blame(error)
 
 
-def _graphml(path: Path, shown_path: str, underlay: Underlay) -> LoadedTopology:
+def _check_no_attributes(underlay: Underlay) -> None:
+    if underlay.attributes != Attributes():
+        what = "is for the edges of a GraphML file, and the topology is none; remove it"
+        raise ScenarioError(what, "underlay.attributes")
+
+
+def _graphml(text: str, name: str, shown_path: str, underlay: Underlay) -> LoadedTopology:
     from mcastplan.scenario.graphml import raw_from_graphml  # noqa: PLC0415  (imports expat)
 
     try:
-        return complete(raw_from_graphml(read_text(path, shown_path), path.stem), underlay)
+        check_text(text, shown_path, graphml_is_read=True)
+        return complete(raw_from_graphml(text, name, underlay.attributes), underlay)
     except ScenarioError as error:
-        error.source = shown_path
+        if not error.where.startswith("underlay."):  # that is the scenario's
+            error.source = shown_path
         raise
 
 
 def topology_document(document: Document, name: str) -> RawTopology:
     """The raw topology in a file of its own."""
-    check_schema(document.value, "topology")
-    return raw_from_file(decode(document.value, FileTopology), name=name)
+    check_schema(document.value, "topology", document.written)
+    return raw_from_file(decode(document.value, FileTopology, document.written), name=name)
 
 
-def check_schema(value: object, kind: Kind) -> None:
+def check_schema(value: object, kind: Kind, written: Written | None = None) -> None:
     """Tell a wrong or missing ``schema`` before anything else. Raises `ScenarioError`."""
     wanted = SCENARIO_SCHEMA if kind == "scenario" else TOPOLOGY_SCHEMA
     if value is None:
@@ -139,7 +153,10 @@ def check_schema(value: object, kind: Kind) -> None:
     if schema == other:
         kept = other.removeprefix("mcastplan.").partition("/")[0]
         raise ScenarioError(f"this file is a {kept}; a {kind} ('{wanted}') is needed", "schema")
-    raise ScenarioError(f"{shown(schema)} is not known; this version reads '{wanted}'", "schema")
+    said = shown(schema)
+    if written and not isinstance(schema, str):
+        said = shortened(written("schema") or said)
+    raise ScenarioError(f"{said} is not known; this version reads '{wanted}'", "schema")
 
 
 def beside(

@@ -20,7 +20,11 @@ def shown(value: object, limit: int = 60) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = repr(value) if isinstance(value, str) else str(value)
+    return shortened(repr(value) if isinstance(value, str) else str(value), limit)
+
+
+def shortened(text: str, limit: int = 60) -> str:
+    """``text`` on one line and not too long."""
     text = printable(text)
     return text if len(text) <= limit else text[: limit - 3] + "..."
 

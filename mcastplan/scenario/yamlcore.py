@@ -212,9 +212,31 @@ def line_of(text: str, where: str) -> int | None:
         loader.dispose()
 
 
+def written_at(text: str, where: str) -> str | None:
+    """The plain scalar at ``where`` as the file has it (``0x1F``), None where none stands there.
+
+    For a text `parse_yaml` or `parse_json` has accepted.
+    """
+    parts = path_parts(where)
+    loader = _LOADER(text)
+    try:
+        event, depth = _follow(loader, parts)
+    except yaml.YAMLError:  # not all JSON is YAML
+        return None
+    finally:
+        loader.dispose()
+    plain = type(event) is yaml.ScalarEvent and event.implicit[0]
+    return str(event.value) if plain and depth == len(parts) else None
+
+
 def _line(loader: Any, parts: list[str | int]) -> int | None:
-    """Go down ``parts`` event by event, in constant memory, as far as they lead."""
-    found = None
+    found, depth = _follow(loader, parts)
+    return int(found.start_mark.line) + 1 if depth else None
+
+
+def _follow(loader: Any, parts: list[str | int]) -> tuple[Any, int]:
+    """Go down ``parts`` event by event, in constant memory, as far as they lead: event, depth."""
+    found, depth = None, 0
     event = _after(loader, 2)  # the stream and the document begin
     for part in parts:
         if type(event) is yaml.MappingStartEvent and isinstance(part, str):
@@ -225,8 +247,8 @@ def _line(loader: Any, parts: list[str | int]) -> int | None:
             break
         if event is None:
             break
-        found = event
-    return None if found is None else int(found.start_mark.line) + 1
+        found, depth = event, depth + 1
+    return found, depth
 
 
 def _after(loader: Any, events: int) -> Any:

@@ -18,6 +18,7 @@ from mcastplan.model.network import (
     LintResult,
     NetworkFacts,
     Range,
+    Unread,
 )
 from mcastplan.model.topology import Link, Topology
 from mcastplan.underlay.cuts import Cuts, cuts
@@ -72,18 +73,21 @@ def _extent(topology: Topology) -> Extent | None:
 def lint(
     topology: Topology,
     no_capacity: int = 0,
+    unread: Sequence[Unread] = (),
     guessed: Sequence[str] = (),
     assumed: Sequence[str] = (),
 ) -> LintResult:
-    """What is wrong with the network, errors first. ``no_capacity`` links had none in the source;
-    the positions of ``guessed`` nodes and the delays of ``assumed`` links are not known.
+    """What is wrong with the network, errors first. ``no_capacity`` links had none in the source
+    or, where there are ``unread`` attributes, none that is read; the positions of ``guessed`` nodes
+    and the delays of ``assumed`` links are not known.
 
     Not looked at: SRLGs, asymmetric metrics, and whether two cuts together take it apart.
     """
     found = cuts(topology.graph)
     findings = [
         *_cut(topology, found),
-        *_values(topology, no_capacity),
+        *_unread(unread),
+        *_values(topology, no_capacity, bool(unread)),
         *_finding(
             "guessed-position",
             "warning",
@@ -141,10 +145,29 @@ def _cut(topology: Topology, found: Cuts) -> list[Finding]:
     ]
 
 
-def _values(topology: Topology, no_capacity: int) -> list[Finding]:
+def _unread(unread: Sequence[Unread]) -> list[Finding]:
+    """A warning: each may be the very number that a default stands for."""
+    meanings = {
+        "edge": "attributes of edges that are not read: if one is the capacity, delay or metric,"
+        " name it in a scenario's underlay.attributes",
+        "node": "attributes of nodes that are not read",
+        "graph": "attributes of the graph that are not read",
+    }
+    levels: dict[str, Level] = {"edge": "warning", "node": "warning", "graph": "note"}
+    findings = []
+    for kind, meaning in meanings.items():
+        names = [
+            f"{each.name} ({each.count:,} of {each.of:,})" for each in unread if each.kind == kind
+        ]
+        findings += _finding(f"unread-{kind}", levels[kind], names, meaning)
+    return findings
+
+
+def _values(topology: Topology, no_capacity: int, any_unread: bool) -> list[Finding]:
     findings = []
     if no_capacity:
-        meaning = "no capacity in the source: underlay.capacity stands for it, and so every time"
+        none = "no capacity that is read" if any_unread else "no capacity in the source"
+        meaning = f"{none}: underlay.capacity stands for it, and so every time"
         findings.append(Finding("no-capacity", "warning", no_capacity, meaning, ()))
     findings += _finding(
         "ospf-metric",

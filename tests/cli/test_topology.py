@@ -94,10 +94,16 @@ def test_errors_are_one_line(
 
 
 def test_models_of_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "model.safetensors.index.json"
+    (tmp_path / "mine").mkdir()
+    path = tmp_path / "mine" / "model.safetensors.index.json"
     path.write_text('{"metadata": {"total_size": 5e11}, "weight_map": {"a": "x", "b": "y"}}')
     assert app.run(["models", str(path)]) == 0
     out, _ = capfd.readouterr()
-    assert out.splitlines()[1].split()[:4] == ["model", "500", "GB", "2"]
+    assert out.splitlines()[1].split()[:4] == ["mine", "500", "GB", "2"]
+    with (path.parent / "x").open("wb") as file:
+        file.truncate(7_000)
+    assert app.run(["models", str(path), "--json", "-"]) == 0
+    (note,) = json.loads(capfd.readouterr().out)["assumptions"]
+    assert note.startswith(f"{path}: 1 of the 2 files it names are not beside it ('y')")
     assert app.run(["models", str(tmp_path / "none.safetensors.index.json")]) == 2
     assert "no such file" in capfd.readouterr().err

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import pytest
 
 from mcastplan.cli import app
 from mcastplan.evaluate.scheme import install
 from mcastplan.model.failure import Failure
-from mcastplan.scenario import builtin_path, load_scenario, load_topology, schemas
+from mcastplan.scenario import (
+    builtin_path,
+    load_scenario,
+    load_topology,
+    schemas,
+    to_networkx,
+)
 from mcastplan.scenario.yamlcore import parse_yaml
 from mcastplan.schemes import SCHEMES
 from mcastplan.study.compare import compare, context_of
@@ -48,14 +56,25 @@ def test_a_command_on_a_page(
 
 
 @pytest.mark.parametrize(("page", "text"), SNIPPETS)
-def test_a_snippet_on_a_page(page: str, text: str) -> None:
-    """A scenario or topology loads as it is; a part of one, in a scenario."""
+def test_a_snippet_on_a_page(page: str, text: str, tmp_path: Path) -> None:
+    """A scenario or topology loads as it is; a part of one, in a scenario.
+
+    One that explains attributes, over a GraphML file whose edges have them.
+    """
     value: Any = parse_yaml(text)
     kind = value.get("schema", "")
     if kind.startswith("mcastplan.topology"):
         assert load_topology(value).nodes
-    else:
-        assert compare(load_scenario(value if kind else {**GEANT, **value})).recommendation
+        return
+    scenario = value if kind else {**GEANT, **value}
+    if value.get("underlay", {}).get("attributes"):
+        graph = to_networkx(load_scenario(GEANT).topology)
+        nx.set_edge_attributes(graph, {"bandwidth": 10_000, "latency": 2.5, "weight": 7})
+        nx.write_graphml(graph, tmp_path / "net.graphml")
+        path = tmp_path / "snippet.json"
+        path.write_text(json.dumps({**scenario, "topology": "net.graphml"}))
+        scenario = path
+    assert compare(load_scenario(scenario)).recommendation
 
 
 @pytest.mark.parametrize("kind", SCHEMES)

@@ -96,7 +96,7 @@ def test_directed_edges_pair_up(tmp_path: Path) -> None:
         (link.a, link.b, link.capacity_bps, link.capacity_reverse_bps)
         for link in loaded.topology.links
     ]
-    assert rates == [("na", "nb", 1e9, 2e9), ("nb", "nc", 3e9, 3e9)]
+    assert rates == [("a", "b", 1e9, 2e9), ("b", "c", 3e9, 3e9)]
     assert any("taken as links both ways: 1" in note for note in loaded.assumptions)
 
 
@@ -199,14 +199,26 @@ def test_defaults_count_for_their_kind_of_element() -> None:
     assert [link.capacity_bps for link in raw.links] == [1e9, 2e9]
 
 
-def test_a_node_without_a_label_is_n_and_its_id() -> None:
+def test_a_node_without_a_label_keeps_an_id_that_is_a_name() -> None:
+    """Not one that YAML takes for a number or a word: a scenario would have to quote it."""
+    ids = ("7", "us-east-1", "a b", "1e3", "true", "Berlin", "x--y")
+    nodes = "".join(f'<node id="{each}"/>' for each in ids)
     raw = raw_from_graphml(
-        '<graphml><graph><node id="7"/><node id="Berlin"/><node id="a b"/></graph></graphml>', "ids"
+        '<graphml><key id="l" for="node" attr.name="label"/><graph>'
+        '<node id="9"><data key="l">Berlin</data></node>'
+        f'{nodes}<node id="us-west"><data key="l">Oregon</data></node></graph></graphml>',
+        "ids",
     )
     assert [(node.name, node.label) for node in raw.nodes] == [
+        ("Berlin-2", "Berlin"),  # the name is taken by the id
         ("n7", ""),
-        ("nBerlin", ""),
+        ("us-east-1", ""),
         ("na-b", ""),
+        ("n1e3", ""),
+        ("ntrue", ""),
+        ("Berlin", ""),
+        ("nx-y", ""),
+        ("Oregon", "Oregon"),
     ]
 
 

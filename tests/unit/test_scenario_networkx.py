@@ -89,7 +89,7 @@ def test_bad_graphs() -> None:
         from_networkx(nx.Graph([("A", "A")]))
     with pytest.raises(ScenarioError, match="lat 99 is out of range"):
         from_networkx(_with_lat(99))
-    with pytest.raises(ScenarioError, match="no router"):
+    with pytest.raises(ScenarioError, match="the graph has no nodes; add"):
         from_networkx(nx.Graph())
 
 

@@ -8,7 +8,7 @@ import yaml
 from mcastplan.errors import ScenarioError
 from mcastplan.scenario import builtin_names, builtin_path, yamlcore
 from mcastplan.scenario.reading import parse_json
-from mcastplan.scenario.yamlcore import line_of, parse_yaml, path_parts
+from mcastplan.scenario.yamlcore import line_of, parse_yaml, path_parts, written_at
 
 
 @pytest.mark.parametrize(
@@ -163,3 +163,20 @@ def test_json_values() -> None:
     assert parse_json('{"a": [1, 2.5, "NO", true, null, {}]}') == {
         "a": [1, 2.5, "NO", True, None, {}]
     }
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        ("a", "0x1F"),
+        ("b[1].c", "001"),
+        ("b[0]", "True"),
+        ("d", None),  # in quotes, it is shown so
+        ("b", None),
+        ("b[7]", None),
+        ("b[1].x", None),
+        ("", None),
+    ],
+)
+def test_a_scalar_as_the_file_has_it(where: str, text: str | None) -> None:
+    assert written_at("a: 0x1F\nb: [True, {c: 001}]\nd: '7'\n", where) == text
