@@ -95,7 +95,6 @@ def decode_transfers(
         _check_unique(file.name, where, seen)
         transfers.append(_transfer(file, where, known, finder, home))
     transfers = _one_egress(files, transfers, notes)
-    transfers.sort(key=lambda transfer: transfer.name)
     for transfer in transfers:
         _note_namesakes(f"The origin of {transfer.name}", transfer.origin, finder, notes)
         if transfer.load == "streamed" and transfer.model is None:
@@ -110,7 +109,10 @@ def decode_transfers(
 def _one_egress(
     files: list[FileTransfer], transfers: list[Transfer], notes: list[str]
 ) -> list[Transfer]:
-    """Transfers from one node share its egress; one that states none takes what another states."""
+    """Transfers from one node share its egress; one that states none takes what another states.
+
+    Returns them by name, since the file's order must not show in the notes.
+    """
     stated: dict[str, int] = {}
     for i, (file, transfer) in enumerate(zip(files, transfers, strict=True)):
         if file.origin.egress is None:
@@ -124,14 +126,24 @@ def _one_egress(
                 " transfers share: give both the same",
                 f"transfers[{i}].origin.egress",
             )
+    stating = {
+        transfer.name
+        for file, transfer in zip(files, transfers, strict=True)
+        if file.origin.egress is not None
+    }
+    by_name = sorted(transfers, key=lambda transfer: transfer.name)
+    source: dict[str, Transfer] = {}
+    for transfer in by_name:
+        if transfer.name in stating:
+            source.setdefault(transfer.origin, transfer)
     shared = []
-    for file, transfer in zip(files, transfers, strict=True):
-        if file.origin.egress is None and transfer.origin in stated:
-            first = stated[transfer.origin]
-            rate = transfers[first].origin_egress_bps
+    for transfer in by_name:
+        one = source.get(transfer.origin)
+        if one is not None and transfer.name not in stating:
+            rate = one.origin_egress_bps
             notes.append(
                 f"Transfer {transfer.name} states no egress at {transfer.origin}: it shares the"
-                f" {show_rate(rate)} of transfer {transfers[first].name}."
+                f" {show_rate(rate)} of transfer {one.name}."
             )
             transfer = msgspec.structs.replace(transfer, origin_egress_bps=rate)
         shared.append(transfer)

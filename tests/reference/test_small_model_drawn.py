@@ -18,7 +18,7 @@ from tests.small_model.globe import faster_than_light
 
 
 @given(file=files())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_no_number_differs(file: dict[str, Any]) -> None:
     scenario = load_scenario(file)
     result = json.loads(render(compare(scenario)))
@@ -26,7 +26,7 @@ def test_no_number_differs(file: dict[str, Any]) -> None:
 
 
 @given(file=files())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_parallel_links_are_numbered_widest_first(file: dict[str, Any]) -> None:
     """By falling capacity, then metric, then delay; so of equal metrics the widest is taken. Where
     a link is wider one way and narrower the other, the contract does not say which counts."""
@@ -48,7 +48,7 @@ def test_parallel_links_are_numbered_widest_first(file: dict[str, Any]) -> None:
 
 
 @given(file=files())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_is_not_known_is_no_short_cut(file: dict[str, Any]) -> None:
     """No stated delay is shorter than light takes, and links between places get theirs from
     kilometres: then no pair of placed nodes may be joined faster, over whatever else."""
@@ -61,7 +61,7 @@ def test_what_is_not_known_is_no_short_cut(file: dict[str, Any]) -> None:
 
 
 @given(file=files())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_without_a_rule_metrics_in_the_file_are_taken(file: dict[str, Any]) -> None:
     """`explicit` where every link has a metric, an error that names one without where some have,
     else `delay`."""
