@@ -12,13 +12,15 @@ ENGINES = [None, "vllm-8xh200", "sglang-16xh100"]
 
 def scenario_file(key: str, nodes: list[str]) -> dict[str, Any]:
     """One to three transfers, the second from the first one's origin; clouds on some nodes, in
-    large networks on all of them, so that BIER needs several set identifiers of 64 bits."""
+    large networks on all but the origin, so that BIER needs several set identifiers of 64 bits."""
     pick = random.Random(zlib.crc32(key.encode()))
     large = len(nodes) > 64
-    homes = nodes if large else pick.sample(nodes, min(len(nodes), pick.randint(3, 9)))
+    origins = [nodes[0], nodes[-1]] if large else pick.sample(nodes, min(len(nodes), 2))
+    homes = pick.sample(nodes, min(len(nodes), pick.randint(3, 9)))
+    if large:
+        homes = [node for node in nodes if node not in origins]
     clouds = [_cloud(pick, f"c{place}-{node}"[:60].rstrip("-._"), node, large)
               for place, node in enumerate([*homes, homes[0]])]  # the last two share a PE
-    origins = pick.sample(nodes, min(2, len(nodes)))
     egress = pick.choice(["10Gbps", "40Gbps", None])
     transfers = []
     for name, origin in [("one", origins[0]), ("two", origins[0]), ("far", origins[-1])]:
