@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcastplan.report.json import render
 from mcastplan.errors import ScenarioError
+from mcastplan.report.json import render
 from mcastplan.scenario import load_scenario
 from mcastplan.study.compare import compare
 from tests.small_model.answer import differences

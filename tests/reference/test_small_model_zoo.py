@@ -86,4 +86,3 @@ def test_nor_is_it_where_nodes_have_no_position(key: str) -> None:
     links = [{"a": f"n{edge['source']}", "b": f"n{edge['target']}"} for edge in graph.edges]
     topology = load_topology({"nodes": nodes, "links": links})
     assert list(faster_than_light(topology)) == []
-

@@ -117,7 +117,13 @@ def _push(net: Net, scenario: Any, name: str, transfer: Any, flows: list[Flow]) 
     begin = exact(transfer.start_s) + provision + sum(plan.setup.values())
     first = len(flows)
     push = Pushed(
-        transfer, receivers, unreachable, no_room, plan, begin, provision,
+        transfer,
+        receivers,
+        unreachable,
+        no_room,
+        plan,
+        begin,
+        provision,
         list(range(first, first + len(plan.streams))),
     )
     native = push.factor(scenario.mtu, 1, 0)
@@ -253,9 +259,7 @@ def _rows(
         yield (node, f"cloud:{cloud}", None), ("cloud", cloud), (1, 0)
 
 
-def _state(
-    net: Net, scenario: Any, name: str, pushes: list[Pushed], row: Any
-) -> Iterator[str]:
+def _state(net: Net, scenario: Any, name: str, pushes: list[Pushed], row: Any) -> Iterator[str]:
     state = sum((push.plan.state for push in pushes), Counter[str]())
     if name == "bier":
         state += bift_rows(net, scenario)

@@ -29,7 +29,7 @@ def faster_than_light(topology: Any) -> Iterator[str]:
     """Pairs of placed nodes whose route takes less than straight fibre between them would."""
     net = Net(topology)
     node = {each.name: each for each in topology.nodes if each.lon is not None}
-    for dest in node:
+    for dest, there in node.items():
         distance, own = net.towards(dest)
         took_us, hops = {dest: 0.0}, {dest: 0}
         for name in sorted(distance, key=lambda each: distance[each])[1:]:
@@ -37,6 +37,6 @@ def faster_than_light(topology: Any) -> Iterator[str]:
             took_us[name] = took_us[arc.head] + float(net.delay[arc]) * 1e6
             hops[name] = hops[arc.head] + 1
         for name in node.keys() & took_us.keys():
-            least_us = km(node[name], node[dest]) * US_PER_KM
+            least_us = km(node[name], there) * US_PER_KM
             if took_us[name] < least_us - ROUNDED_US * hops[name]:
                 yield f"{name} to {dest}: {took_us[name]:.0f} us, light takes {least_us:.0f} us"

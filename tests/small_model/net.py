@@ -20,7 +20,7 @@ def exact(value: float) -> Fraction:
 
 
 class Net:
-    """``metric``, ``delay`` [s] and ``room`` [bit/s] by arc; ``full``: background leaves nothing."""
+    """``metric``, ``delay`` [s], ``room`` [bit/s] by arc; ``full``: background leaves nothing."""
 
     def __init__(self, topology: Any, background: Any = ()) -> None:
         self.names = [node.name for node in topology.nodes]
@@ -65,12 +65,11 @@ class Net:
                         distance[arc.tail] = longer
                         heapq.heappush(heap, (longer, arc.tail))
             own = {}
-            for name in distance:
+            for name, far in distance.items():
                 tight = [
                     arc
                     for arc in self.out[name]
-                    if arc.head in distance
-                    and distance[name] == self.metric[arc] + distance[arc.head]
+                    if arc.head in distance and far == self.metric[arc] + distance[arc.head]
                 ]
                 if name != dest:
                     own[name] = min(tight, key=lambda arc: (arc.head, arc.link))

@@ -72,7 +72,7 @@ def unicast(net: Net, scenario: Any, transfer: Any, receivers: Receivers) -> Pla
     streams = [
         Stream(
             (cloud,),
-            {arc: (1, 0) for arc in net.route(transfer.origin, pe) or ()},
+            dict.fromkeys(net.route(transfer.origin, pe) or (), (1, 0)),
             replicas if each else 1,
         )
         for cloud, pe, replicas in receivers
@@ -82,9 +82,7 @@ def unicast(net: Net, scenario: Any, transfer: Any, receivers: Receivers) -> Pla
 
 def ingress_replication(net: Net, scenario: Any, transfer: Any, receivers: Receivers) -> Planned:
     tunnels = Counter(
-        arc
-        for each in _ways(net, "", transfer.origin, _pes(receivers))
-        for arc in each
+        arc for each in _ways(net, "", transfer.origin, _pes(receivers)) for arc in each
     )
     arcs = {arc: (copies, 50 * copies) for arc, copies in tunnels.items()}
     remote = len(set(_pes(receivers)) - {transfer.origin})

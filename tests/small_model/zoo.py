@@ -19,8 +19,10 @@ def scenario_file(key: str, nodes: list[str]) -> dict[str, Any]:
     homes = pick.sample(nodes, min(len(nodes), pick.randint(3, 9)))
     if large:
         homes = [node for node in nodes if node not in origins]
-    clouds = [_cloud(pick, f"c{place}-{node}"[:60].rstrip("-._"), node, large)
-              for place, node in enumerate([*homes, homes[0]])]  # the last two share a PE
+    clouds = [
+        _cloud(pick, f"c{place}-{node}"[:60].rstrip("-._"), node, large)
+        for place, node in enumerate([*homes, homes[0]])
+    ]  # the last two share a PE
     egress = pick.choice(["10Gbps", "40Gbps", None])
     transfers = []
     for name, origin in [("one", origins[0]), ("two", origins[0]), ("far", origins[-1])]:
