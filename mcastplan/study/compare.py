@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable
 
 from mcastplan.evaluate.arcs import ArcSpace
@@ -107,6 +109,16 @@ def assumptions(context: Context, *, lossless: bool = True) -> tuple[str, ...]:
         said.append(
             f"set-up from the {scenario.timers.preset} timers; controller and compute times are"
             " stated guesses"
+        )
+    arriving = Counter(name for transfer in scenario.transfers for name in transfer.clouds)
+    several = sum(
+        arriving[cloud.name] > 1 and (cloud.fabric_bps < math.inf or cloud.engine is not None)
+        for cloud in scenario.clouds
+    )
+    if several:
+        said.append(
+            f"{counted(several, 'cloud')} with more than one transfer: they share its ingress, but"
+            " each has its fabric and its engine to itself, also where they overlap"
         )
     if scenario.background:
         said.append(
