@@ -220,13 +220,9 @@ def test_one_push_told_as_two_halves(file: dict[str, Any]) -> None:
 
 
 def backwards(value: Any) -> Any:
-    """Every list of a file the other way round, but for background, whose rows are flows with
-    numbers."""
+    """Every list and every mapping of a file the other way round."""
     if isinstance(value, dict):
-        return {
-            key: inner if key == "background" else backwards(inner)
-            for key, inner in reversed(value.items())
-        }
+        return {key: backwards(inner) for key, inner in reversed(value.items())}
     return [backwards(inner) for inner in reversed(value)] if isinstance(value, list) else value
 
 
