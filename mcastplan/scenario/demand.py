@@ -96,7 +96,6 @@ def decode_transfers(
         _check_unique(file.name, where, seen)
         transfers.append(_transfer(file, where, known, finder, home, notes))
     transfers = _one_egress(files, transfers, notes)
-    transfers.sort(key=lambda transfer: transfer.name)
     for transfer in transfers:
         _note_namesakes(f"The origin of {transfer.name}", transfer.origin, finder, notes)
         if transfer.load == "streamed" and transfer.model is None:
@@ -111,30 +110,36 @@ def decode_transfers(
 def _one_egress(
     files: list[FileTransfer], transfers: list[Transfer], notes: list[str]
 ) -> list[Transfer]:
-    """Transfers from one node share its egress; one that states none takes what another states."""
-    stated: dict[str, int] = {}
-    for i, (file, transfer) in enumerate(zip(files, transfers, strict=True)):
-        if file.origin.egress is None:
+    """Transfers from one node share its egress; one that states none takes what another states.
+
+    Returns them by name: the file's order must not show in the notes.
+    """
+    rows = sorted(
+        zip(transfers, files, range(len(files)), strict=True), key=lambda row: row[0].name
+    )
+    source: dict[str, tuple[Transfer, str, int]] = {}
+    for transfer, file, place in rows:
+        egress = file.origin.egress
+        if egress is None:
             continue
-        first = stated.setdefault(transfer.origin, i)
-        rate = transfers[first].origin_egress_bps
-        if transfer.origin_egress_bps != rate:
+        one, stated, first = source.setdefault(transfer.origin, (transfer, egress, place))
+        if transfer.origin_egress_bps != one.origin_egress_bps:
+            (first, stated), (place, egress) = sorted([(first, stated), (place, egress)])
             raise ScenarioError(
-                f"{shown(file.origin.egress)} at {transfer.origin}, where transfers[{first}] has"
-                f" {shown(str(files[first].origin.egress))}; an origin has one egress, which its"
-                " transfers share: give both the same",
-                f"transfers[{i}].origin.egress",
+                f"{shown(egress)} at {transfer.origin}, where transfers[{first}] has"
+                f" {shown(stated)}; an origin has one egress, which its transfers share: give both"
+                " the same",
+                f"transfers[{place}].origin.egress",
             )
     shared = []
-    for file, transfer in zip(files, transfers, strict=True):
-        if file.origin.egress is None and transfer.origin in stated:
-            first = stated[transfer.origin]
-            rate = transfers[first].origin_egress_bps
+    for transfer, file, _ in rows:
+        if file.origin.egress is None and transfer.origin in source:
+            one, _, _ = source[transfer.origin]
             notes.append(
                 f"Transfer {transfer.name} states no egress at {transfer.origin}: it shares the"
-                f" {show_rate(rate)} of transfer {transfers[first].name}."
+                f" {show_rate(one.origin_egress_bps)} of transfer {one.name}."
             )
-            transfer = msgspec.structs.replace(transfer, origin_egress_bps=rate)
+            transfer = msgspec.structs.replace(transfer, origin_egress_bps=one.origin_egress_bps)
         shared.append(transfer)
     return shared
 

@@ -110,30 +110,23 @@ def assumptions(context: Context, *, lossless: bool = True) -> tuple[str, ...]:
             f"set-up from the {scenario.timers.preset} timers; controller and compute times are"
             " stated guesses"
         )
+    arriving = Counter(name for transfer in scenario.transfers for name in transfer.clouds)
+    several = sum(
+        arriving[cloud.name] > 1 and (cloud.fabric_bps < math.inf or cloud.engine is not None)
+        for cloud in scenario.clouds
+    )
+    if several:
+        said.append(
+            f"{counted(several, 'cloud')} with more than one transfer: they share its ingress, but"
+            " each has its fabric and its engine to itself, also where they overlap"
+        )
     if scenario.background:
         said.append(
             f"background, {counted(len(scenario.background), 'row')} with"
             f" {show_rate(sum(row.rate_bps for row in scenario.background))} together, is routed as"
             f" unicast and served first; {context.space.filled() or context.space.fullest()}"
         )
-    shared = _shared_fabrics(scenario)
-    if shared:
-        said.append(
-            f"each transfer has a site's fabric to itself, though several go to"
-            f" {counted(len(shared), 'site')} with a limited one ({', '.join(shared[:4])}"
-            f"{', ...' if len(shared) > 4 else ''})"
-        )
     said += (
         f"background from {row} has no route and is left out" for row in context.space.unrouted
     )
     return tuple(said)
-
-
-def _shared_fabrics(scenario: Scenario) -> list[str]:
-    """Clouds with a limited fabric that several transfers go to."""
-    times = Counter(name for transfer in scenario.transfers for name in transfer.clouds)
-    return [
-        cloud.name
-        for cloud in scenario.clouds
-        if times[cloud.name] > 1 and cloud.fabric_bps < math.inf
-    ]
