@@ -382,3 +382,14 @@ def test_a_name_that_is_also_a_label_elsewhere_is_said() -> None:
         "Cloud c is on the node named Athens; other nodes with that label: 1.",
         "The origin of push is on the node named Sydney; other nodes with that label: 1.",
     )
+
+
+def test_an_egress_is_stated_once_for_all_transfers_from_a_node() -> None:
+    """Whichever of them states it, in whatever order."""
+    one = {"name": "one", "size": "1GB", "origin": {"node": "A", "egress": "40Gbps"}, "to": "all"}
+    two = {"name": "two", "size": "1GB", "origin": {"node": "A"}, "to": "all"}
+    for transfers in ([one, two], [two, one]):
+        scenario = load_scenario(base(transfers=transfers))
+        assert [each.origin_egress_bps for each in scenario.transfers] == [40e9, 40e9]
+        said = "Transfer two states no egress at A: it shares the 40 Gb/s of transfer one."
+        assert said in scenario.assumptions
