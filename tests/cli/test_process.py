@@ -78,15 +78,19 @@ def test_a_full_disk_is_one_line() -> None:
     )
 
 
-def test_interrupt_is_130() -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_is_one_line(number: signal.Signals, code: int, word: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
-        assert process.stderr.read() == "mcastplan timers: interrupted\n"
+        process.send_signal(number)
+        assert process.wait(timeout=30) == code
+        assert process.stderr.read() == f"mcastplan timers: {word}\n"
 
 
 def test_a_terminal_gets_colour_and_a_pipe_none() -> None:
