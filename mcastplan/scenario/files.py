@@ -1,7 +1,7 @@
 """What a scenario file and a topology file may say, key by key: the published formats.
 
-Structure only: quantities and names are still text here, `mcastplan.scenario.decode` resolves them.
-The annotations also make the JSON schemas and the hints in error messages.
+Structure only: quantities and names are still text here, the other modules of this package resolve
+them. The annotations also make the JSON schemas and the hints in error messages.
 """
 
 from __future__ import annotations
