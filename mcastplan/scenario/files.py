@@ -119,6 +119,21 @@ class FileUnderlay(_File, frozen=True):
     ) = None
 
 
+class FileEngine(_File, frozen=True):
+    """What a replica does after the last byte, as somebody measured it; ``like`` gives the rest."""
+
+    like: Annotated[str, Meta(description="an engine whose other values hold")] | None = None
+    hardware: str = ""
+    verify: Rate | None = None
+    load: Rate | None = None
+    compile: Time | None = None
+    compile_cached: Time | None = None
+    graphs: Time | None = None
+    warm_up: Time | None = None
+    provision: Time | None = None
+    source: str = ""
+
+
 class FileCloud(_File, frozen=True):
     name: Name
     node: NodeRef
@@ -127,7 +142,11 @@ class FileCloud(_File, frozen=True):
     replicas: Annotated[int, Meta(ge=1, le=MAX_REPLICAS, description="GPU servers")] = 1
     fabric: Rate | None = None
     fanout: Literal["multicast", "cache"] = "multicast"
-    engine: Annotated[str, Meta(description="a row of `mcastplan engines`")] | None = None
+    engine: (
+        Annotated[str, Meta(description="a row of `mcastplan engines`, or of `engines`")]
+        | FileEngine
+        | None
+    ) = None
     provision: Time | None = None
 
 
@@ -296,6 +315,7 @@ class FileScenario(_File, frozen=True):
     ]
     clouds: Annotated[list[FileCloud], Meta(min_length=1)]
     transfers: Annotated[list[FileTransfer], Meta(min_length=1)]
+    engines: dict[str, FileEngine] = {}
     underlay: FileUnderlay = FileUnderlay()
     schemes: FileSchemes = FileSchemes()
     timers: Preset | FileTimers = "tuned"
