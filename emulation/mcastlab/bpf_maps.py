@@ -17,9 +17,8 @@ from mcastlab.errors import LabError
 
 # bpf(2) commands, linux/bpf.h
 _LOOKUP, _UPDATE, _DELETE, _NEXT_KEY = 1, 2, 3, 4
-_OBJ_GET, _INFO_BY_FD, _LOOKUP_BATCH = 7, 15, 24
+_OBJ_GET, _INFO_BY_FD = 7, 15
 _PER_CPU = frozenset({5, 6, 10, 21})  # PERCPU_HASH, PERCPU_ARRAY, LRU_PERCPU_HASH, storage
-_ARRAYS = frozenset({2})
 _SYSCALL = {"x86_64": 321, "aarch64": 280}
 _ENOENT, _ENOSPC = 2, 28
 
@@ -35,21 +34,6 @@ class _Element(ctypes.Structure):
         ("pad", ctypes.c_uint32),
         ("key", ctypes.c_uint64),
         ("value", ctypes.c_uint64),
-        ("flags", ctypes.c_uint64),
-    )
-
-
-class _Batch(ctypes.Structure):
-    """`bpf_attr` of BPF_MAP_LOOKUP_BATCH."""
-
-    _fields_ = (
-        ("in_batch", ctypes.c_uint64),
-        ("out_batch", ctypes.c_uint64),
-        ("keys", ctypes.c_uint64),
-        ("values", ctypes.c_uint64),
-        ("count", ctypes.c_uint32),
-        ("map_fd", ctypes.c_uint32),
-        ("elem_flags", ctypes.c_uint64),
         ("flags", ctypes.c_uint64),
     )
 
@@ -220,25 +204,6 @@ class Map:
             value = self.lookup(key)
             if value is not None:
                 yield key, value
-
-    def array(self) -> bytes:
-        """All values of a plain array map in one call, one after another."""
-        if self.type not in _ARRAYS:
-            raise ValueError(f"{self.pin.name} is not an array map")
-        keys = ctypes.create_string_buffer(4 * self.max_entries)
-        values = ctypes.create_string_buffer(self.value_bytes * self.max_entries)
-        last = ctypes.c_uint32()
-        attr = _Batch(
-            out_batch=ctypes.addressof(last),
-            keys=ctypes.addressof(keys),
-            values=ctypes.addressof(values),
-            count=self.max_entries,
-            map_fd=self.fd,
-        )
-        result = call(_LOOKUP_BATCH, attr)
-        if result != -_ENOENT:  # the kernel's way to say that this was the last batch
-            self._checked(result, "read all of")
-        return values.raw[: attr.count * self.value_bytes]
 
     def sum_u64(self, index: int) -> int:
         """The sum over the CPUs of a per-CPU counter: native u64 at an array index."""

@@ -1,7 +1,8 @@
 """The command group: commands imported when they are asked for, errors reduced to one line.
 
 Exit codes: 0 done; 1 the answer is "no"; 2 bad usage or a bad file; 3 the environment lacks
-something; 130 interrupted. 70 is a defect of this program: ``MCASTPLAN_DEBUG=1`` shows where.
+something; 130 interrupted; 143 terminated. 70 is a defect of this program: ``MCASTPLAN_DEBUG=1``
+shows where.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 import click
 
 from mcastplan import __version__
-from mcastplan.cli import INTERRUPTED
+from mcastplan.cli import how_ended
 from mcastplan.cli.output import SUBCOMMAND, complain, silence_stdout
 from mcastplan.errors import EnvironmentLacksError, McastplanError, UsageError
 
@@ -70,7 +71,7 @@ def cli(ctx: click.Context) -> None:
         mcastplan compare builtin:minimal
 
     Exit codes: 0 done, 1 a requested receiver cannot be reached, 2 bad usage or bad file, 3 the
-    machine lacks something, 130 interrupted.
+    machine lacks something, 130 interrupted, 143 terminated.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -92,9 +93,10 @@ def run(args: Sequence[str]) -> int:
     except BrokenPipeError:
         silence_stdout()
         return 0
-    except KeyboardInterrupt:
-        complain(_name(context), "interrupted")
-        return INTERRUPTED
+    except KeyboardInterrupt as end:
+        code, word = how_ended(end)
+        complain(_name(context), word)
+        return code
     except Exception as error:
         if os.environ.get("MCASTPLAN_DEBUG"):
             traceback.print_exc()

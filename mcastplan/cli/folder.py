@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from mcastplan.cli.output import STDOUT, deliver, emit, plain, write_file
+from mcastplan.cli.output import STDOUT, deliver, emit, plain, try_all, write_file
 from mcastplan.errors import UsageError
 
 HTML, MARKDOWN, JSON = "report.html", "report.md", "result.json"
@@ -75,14 +75,17 @@ def deliver_with_report(
     result: object, json_target: str | None, view: Callable[[], str], folder: str | None
 ) -> None:
     """`deliver`, then the report, if one is asked for; its page is the last line."""
-    deliver(result, json_target, view)
-    if folder is not None:
+
+    def report() -> None:
         from mcastplan.report.json import render
 
-        # What a saved result would give: the same bytes as `report` later.
-        written = write_report(render(result), folder, "--report", "")
-        if json_target != STDOUT:
-            emit(f"{plain(written['html'])}\n")
+        if folder is not None:
+            # What a saved result would give: the same bytes as `report` later.
+            written = write_report(render(result), folder, "--report", "")
+            if json_target != STDOUT:
+                emit(f"{plain(written['html'])}\n")
+
+    try_all((lambda: deliver(result, json_target, view), report))
 
 
 def _same(path: Path, other: Path) -> bool:

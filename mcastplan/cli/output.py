@@ -9,7 +9,8 @@ import contextlib
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,15 +125,47 @@ def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def deliver(result: object, target: str | None, view: Callable[[], str]) -> None:
-    """Print ``result`` as JSON, or its view; a written file's path is the last line."""
+def deliver(
+    result: object,
+    target: str | None,
+    view: Callable[[], str],
+    *files: tuple[str, str, bytes],
+) -> None:
+    """Print ``result`` as JSON, or its view; then write it, and ``files``: (target, option, data).
+    The path of a JSON file is the last line.
+
+    What was computed is printed first, and whatever can be written is, before the first failure is
+    raised: no hour of computing is lost for a full disk. Raises `UsageError`.
+    """
     from mcastplan.report.json import render
 
-    if target == STDOUT:
-        emit(render(result))
-        return
-    text = view()
-    if target is not None:
-        write_file(target, render(result))
-        text += f"{plain(target)}\n"
-    emit(text)
+    data = render(result)
+    steps = [lambda: emit(data if target == STDOUT else view())]
+    steps += [partial(write_file, name, content, option) for name, option, content in files]
+    if target is not None and target != STDOUT:
+        steps.append(partial(_write_and_say, target, data))
+    try_all(steps)
+
+
+def _write_and_say(target: str, data: bytes) -> None:
+    write_file(target, data)
+    emit(f"{plain(target)}\n")
+
+
+def try_all(steps: Iterable[Callable[[], object]]) -> None:
+    """Take each step, whatever becomes of the others. Raises the first `UsageError` of them."""
+    failed: UsageError | None = None
+    for step in steps:
+        try:
+            step()
+        except UsageError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+
+
+def same_place(one: str | None, other: str | None) -> bool:
+    """Whether two targets are one file, however each is spelled."""
+    if one is None or other is None or STDOUT in (one, other):
+        return one is not None and one == other
+    return Path(one).resolve() == Path(other).resolve()

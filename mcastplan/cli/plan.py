@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from mcastplan.cli.options import outside_option
@@ -11,6 +13,8 @@ from mcastplan.cli.output import (
     deliver,
     emit,
     json_option,
+    same_place,
+    try_all,
     write_file,
 )
 from mcastplan.cli.progress import progress
@@ -53,7 +57,7 @@ def command(
     """
     check_target(json_target, scenario)
     check_target(pcap, scenario, "--pcap")
-    if pcap is not None and pcap == json_target:
+    if same_place(pcap, json_target):
         raise click.UsageError(f"--pcap and --json both name {pcap}; name two files")
     receivers = None if to is None else [name.strip() for name in to.split(",")]
     from mcastplan.scenario import load_scenario
@@ -70,14 +74,13 @@ def command(
 
     code = 1 if any(transfer.unreachable for transfer in result.transfers) else 0
     if captured is not None and pcap == STDOUT:
+        steps = [partial(emit, captured.data)]
         if json_target is not None:
             from mcastplan.report.json import render
 
-            write_file(json_target, render(result))
-        emit(captured.data)
+            steps.append(partial(write_file, json_target, render(result)))
+        try_all(steps)
         return code
-    if captured is not None and pcap is not None:
-        write_file(pcap, captured.data, "--pcap")
 
     def view() -> str:
         from mcastplan.cli.show.plan import show_capture, show_plan
@@ -87,5 +90,6 @@ def command(
             text += show_capture(captured, pcap)
         return text
 
-    deliver(result, json_target, view)
+    files = [(pcap, "--pcap", captured.data)] if captured is not None and pcap is not None else []
+    deliver(result, json_target, view, *files)
     return code

@@ -1,15 +1,17 @@
 """The rows file of a sweep: JSON lines, written as results come in, read again to go on.
 
-The first line says what the rows are of; a file of another question is refused. A last line that
-was torn off in the middle of writing is dropped.
+The first line says what the rows are of; a file of another question is refused. Which of the
+failures are in a sample changes none of its rows: a file takes those of any. A last line that was
+torn off in the middle of writing is dropped. One sweep at a time writes a file: its lock is the
+kernel's, which ends with the process however that ends.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
@@ -43,41 +45,88 @@ def header_of(scenario: Scenario, failures: str, transient: bool) -> Header:
 
 
 class RowsFile:
-    """``done`` are the rows that were there, by failure."""
+    """``done`` are the rows that were there, by failure; ``lost`` is why the last ones are not in
+    the file, where it cannot be written any more: the sweep itself is none the worse."""
 
     def __init__(self, target: str, header: Header) -> None:
-        """Raises `UsageError` for a file that is no rows file, or one of another sweep."""
+        """Raises `UsageError` for a file that is no rows file, or one of another sweep, or one that
+        another sweep writes at this moment."""
         self._target = target
+        self.lost: str | None = None
         path = Path(target)
         try:
             if path.exists() and not path.is_file():
                 raise UsageError(f"{OPTION} {target}: not a file; name another one")
             if not path.parent.is_dir():
                 raise UsageError(f"{OPTION} {target}: there is no folder {path.parent}; make it")
-            data = path.read_bytes() if path.exists() else b""
-            self.done, whole = _read(data, target, header)
-            self._stream: IO[bytes] = path.open("r+b" if path.exists() else "x+b")
-            self._stream.truncate(whole)
-            self._stream.seek(0, os.SEEK_END)
-            if not whole:
-                self._line(header)
+            self._stream = path.open("rb+" if path.exists() else "xb+", buffering=0)
         except (OSError, ValueError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or str(error)
             raise UsageError(f"{OPTION} {target}: {why}") from None
+        try:
+            self._lock()
+            self.done, self._whole = _read(self._stream.readall(), target, header)
+            self._cut()
+            if not self._whole:
+                self._line(header)
+        except OSError as error:
+            self._stream.close()
+            raise UsageError(f"{OPTION} {target}: {error.strerror}") from None
+        except UsageError:
+            self._stream.close()
+            raise
 
     def write(self, row: Row) -> None:
-        """Raises `UsageError` where the disk is full."""
-        try:
-            self._line(row)
-        except OSError as error:
-            raise UsageError(f"{OPTION} {self._target}: {error.strerror}") from None
+        """Append it, while that can be done."""
+        if self.lost is None:
+            try:
+                self._line(row)
+            except OSError as error:
+                self._lose(f"{error.strerror}")
 
     def close(self) -> None:
+        """Also sees whether the file is still there."""
+        try:
+            there = Path(self._target).stat()
+            if not os.path.samestat(there, os.fstat(self._stream.fileno())):
+                self._lose("another file has taken its place")
+        except OSError as error:
+            self._lose(f"{error.strerror}")
         self._stream.close()
 
+    def _lose(self, why: str) -> None:
+        self.lost = self.lost or f"{OPTION} {self._target}: {why}"
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"{OPTION} {self._target}: another sweep is writing this file; wait for its end, or"
+                " name another one"
+            ) from None
+        except OSError as error:
+            raise UsageError(
+                f"{OPTION} {self._target}: cannot be locked here ({error.strerror}); name a file on"
+                " another file system"
+            ) from None
+
     def _line(self, what: Header | Row) -> None:
-        self._stream.write(msgspec.json.encode(what) + b"\n")
-        self._stream.flush()
+        """The whole line, or none of it."""
+        line = msgspec.json.encode(what) + b"\n"
+        rest = memoryview(line)
+        try:
+            while rest:
+                rest = rest[self._stream.write(rest) :]
+        except OSError:
+            self._cut()
+            raise
+        self._whole += len(line)
+
+    def _cut(self) -> None:
+        """Behind the last whole line."""
+        self._stream.truncate(self._whole)
+        self._stream.seek(self._whole)
 
 
 def _read(data: bytes, target: str, header: Header) -> tuple[dict[str, Row], int]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from mcastplan.cli import INTERRUPTED
+from mcastplan.cli import how_ended
 from mcastplan.cli.folder import check_folder, deliver_with_report
 from mcastplan.cli.options import outside_option, report_option
-from mcastplan.cli.output import STDOUT, check_target, complain, json_option
+from mcastplan.cli.output import STDOUT, check_target, complain, json_option, same_place
 from mcastplan.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -71,25 +71,26 @@ def command(
 
     SCENARIO is a YAML or JSON file, or builtin:NAME. Prints, for each scheme, how many failures
     leave receivers without a way or make the push later, the ten that hurt most, and the one link
-    that would help most. Ctrl-C ends with what is done (exit code 130); with --rows the next run
-    goes on from there.
+    that would help most. Ctrl-C (exit code 130) and SIGTERM (143) end with what is done; with
+    --rows the next run goes on from there.
     """
     check_target(json_target, scenario)
     if folder is not None:
         check_folder(folder, "--report", scenario)
     from mcastplan.cli.rows import OPTION, RowsFile, header_of
     from mcastplan.cli.workers import parallel_map, until_interrupted
-    from mcastplan.errors import UsageError
+    from mcastplan.errors import EnvironmentLacksError, UsageError
     from mcastplan.scenario import load_scenario
     from mcastplan.study.failures import Kind, number_of
     from mcastplan.study.sweep import sweep
+    from mcastplan.study.sweep_words import how_far
     from mcastplan.units import counted
 
     if seed is not None and sample is None:
         raise UsageError("--seed picks a sample; give --sample as well")
     chosen = cast("Kind", kind)
     check_target(rows_target, scenario, OPTION)
-    if rows_target is not None and rows_target in (json_target, STDOUT):
+    if rows_target == STDOUT or same_place(rows_target, json_target):
         raise UsageError(f"{OPTION} {rows_target}: name a file of its own")
     with progress() as report:
         loaded = load_scenario(scenario, allow_outside=allow_outside)
@@ -97,22 +98,30 @@ def command(
         total = number_of(loaded.topology, chosen, sample)
         number = min(total, sample or total)
         file = RowsFile(rows_target, header_of(loaded, kind, transient)) if rows_target else None
-
         known = 0  # rows of this sweep that were in the file
+        broken: EnvironmentLacksError | None = None
+        asked: Callable[[], KeyboardInterrupt | None] = lambda: None  # noqa: E731
 
-        def recorded(function: Callable[[Case], Row], cases: Sequence[Case]) -> Iterator[Row]:
-            nonlocal known
-            known = number - len(cases)
-            found: Iterable[Row] = parallel_map(workers)(function, cases)
-            with until_interrupted() as asked:
-                for row in found:
-                    if file is not None:
-                        file.write(row)
-                    yield row
-                    if asked():
-                        return
+        with ExitStack() as ends:
+            if file is not None:
+                ends.enter_context(closing(file))
 
-        with closing(file) if file is not None else nullcontext():
+            def recorded(function: Callable[[Case], Row], cases: Sequence[Case]) -> Iterator[Row]:
+                # From here to the end there is something to keep; until then Ctrl-C just ends.
+                nonlocal known, asked, broken
+                known = number - len(cases)
+                asked = ends.enter_context(until_interrupted())
+                with closing(parallel_map(workers)(function, cases)) as found:
+                    try:
+                        for row in found:
+                            if file is not None:
+                                file.write(row)
+                            yield row
+                            if asked():
+                                return
+                    except EnvironmentLacksError as error:
+                        broken = error
+
             result = sweep(
                 loaded,
                 chosen,
@@ -122,6 +131,7 @@ def command(
                 map=recorded,
                 progress=report,
                 done=file.done if file is not None else None,
+                enough=lambda: asked() is not None,
             )
 
     def view() -> str:
@@ -134,10 +144,15 @@ def command(
     if known:
         rows = counted(known, "row")
         complain("mcastplan sweep", f"{rows} of {number:,} came from {rows_target}")
+    if file is not None and file.lost is not None:
+        raise UsageError(f"{file.lost}; not all rows are in it, the answer above is whole")
     if result.complete:
         return 0
-    said = f"interrupted after {result.evaluated:,} of {result.chosen:,} failures"
-    if rows_target is not None:
-        said += f"; their rows are in {rows_target}, run the same command again to go on"
-    complain("mcastplan sweep", said)
-    return INTERRUPTED
+    done = f"after {how_far(result)}"
+    if file is not None:
+        done += f"; their rows are in {rows_target}, run the same command again to go on"
+    if broken is not None:
+        raise EnvironmentLacksError(f"{broken}; it ended {done}")
+    code, word = how_ended(asked() or KeyboardInterrupt())
+    complain("mcastplan sweep", f"{word} {done}")
+    return code

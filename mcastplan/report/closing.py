@@ -38,7 +38,7 @@ def asked(result: Comparison) -> str:
         return section(
             "question",
             "The question in full",
-            "This result was saved by an earlier version and does not repeat the question.",
+            "This result does not repeat the question.",
         )
     network = result.network
     about = ""

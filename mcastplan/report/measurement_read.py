@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from mcastplan.model.measurement import Measurement, Run
@@ -73,7 +71,3 @@ def plan(row: Row | None) -> str:
 
 def time(seconds: float | None) -> str:
     return NONE if seconds is None else show_time(seconds)
-
-
-def counted_runs(rows: Sequence[Summary]) -> int:
-    return sum(len(each.runs) for each in rows)

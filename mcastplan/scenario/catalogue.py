@@ -63,12 +63,3 @@ def find_model(name: str, where: str) -> Model:
             return row
     advice = hint(name, (row.name for row in models()))
     raise ScenarioError(f"no model is called {shown(name)}{advice}", where)
-
-
-def find_engine(name: str, where: str) -> EngineProfile:
-    """The row of that name. Raises `ScenarioError`."""
-    for row in engines():
-        if row.name == name:
-            return row
-    advice = hint(name, (row.name for row in engines()))
-    raise ScenarioError(f"no engine is called {shown(name)}{advice}", where)

@@ -11,9 +11,10 @@ from mcastplan.errors import ScenarioError
 from mcastplan.model.cloud import Cloud
 from mcastplan.model.transfer import Model, Transfer
 from mcastplan.scenario import quantities
-from mcastplan.scenario.catalogue import SHARD_BYTES, find_engine, find_model, shards_of
+from mcastplan.scenario.catalogue import SHARD_BYTES, find_model, shards_of
 from mcastplan.scenario.files import FileCloud, FileTransfer
 from mcastplan.scenario.names import NodeFinder, check_name
+from mcastplan.scenario.profiles import Engines
 from mcastplan.scenario.safetensors import is_index, read_index
 from mcastplan.scenario.sources import beside
 from mcastplan.scenario.weights import is_weights
@@ -34,7 +35,7 @@ def _check_unique(name: str, where: str, seen: dict[str, str]) -> None:
 
 
 def decode_clouds(
-    files: list[FileCloud], finder: NodeFinder, notes: list[str]
+    files: list[FileCloud], engines: Engines, finder: NodeFinder, notes: list[str]
 ) -> tuple[Cloud, ...]:
     """Clouds, sorted by name. Raises `ScenarioError`; adds to ``notes``."""
     seen: dict[str, str] = {}
@@ -42,15 +43,15 @@ def decode_clouds(
     for i, file in enumerate(files):
         where = f"clouds[{i}]"
         _check_unique(file.name, where, seen)
-        clouds.append(_cloud(file, where, finder))
+        clouds.append(_cloud(file, where, engines, finder))
     for cloud in sorted(clouds, key=lambda cloud: cloud.name):
         _note_namesakes(f"Cloud {cloud.name}", cloud.node, finder, notes)
+    notes += engines.notes()
     return tuple(sorted(clouds, key=lambda cloud: cloud.name))
 
 
-def _cloud(file: FileCloud, where: str, finder: NodeFinder) -> Cloud:
-    named = file.engine not in (None, "none")
-    engine = find_engine(str(file.engine), f"{where}.engine") if named else None
+def _cloud(file: FileCloud, where: str, engines: Engines, finder: NodeFinder) -> Cloud:
+    engine = engines.of(file, f"{where}.engine")
     provision_s = engine.provision_s if engine else 0.0
     if file.provision is not None:
         provision_s = quantities.time(file.provision, f"{where}.provision")

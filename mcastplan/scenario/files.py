@@ -1,7 +1,7 @@
 """What a scenario file and a topology file may say, key by key: the published formats.
 
-Structure only: quantities and names are still text here, `mcastplan.scenario.decode` resolves them.
-The annotations also make the JSON schemas and the hints in error messages.
+Structure only: quantities and names are still text here, the other modules of this package resolve
+them. The annotations also make the JSON schemas and the hints in error messages.
 """
 
 from __future__ import annotations
@@ -144,6 +144,21 @@ class FileUnderlay(_File, frozen=True):
     attributes: FileAttributes = FileAttributes()
 
 
+class FileEngine(_File, frozen=True):
+    """What a replica does after the last byte, as somebody measured it; ``like`` gives the rest."""
+
+    like: Annotated[str, Meta(description="an engine whose other values hold")] | None = None
+    hardware: str = ""
+    verify: Rate | None = None
+    load: Rate | None = None
+    compile: Time | None = None
+    compile_cached: Time | None = None
+    graphs: Time | None = None
+    warm_up: Time | None = None
+    provision: Time | None = None
+    source: str = ""
+
+
 class FileCloud(_File, frozen=True):
     name: Name
     node: NodeRef
@@ -152,7 +167,11 @@ class FileCloud(_File, frozen=True):
     replicas: Annotated[int, Meta(ge=1, le=MAX_REPLICAS, description="GPU servers")] = 1
     fabric: Rate | None = None
     fanout: Literal["multicast", "cache"] = "multicast"
-    engine: Annotated[str, Meta(description="a row of `mcastplan engines`")] | None = None
+    engine: (
+        Annotated[str, Meta(description="a row of `mcastplan engines`, or of `engines`")]
+        | FileEngine
+        | None
+    ) = None
     provision: Time | None = None
 
 
@@ -321,6 +340,7 @@ class FileScenario(_File, frozen=True):
     ]
     clouds: Annotated[list[FileCloud], Meta(min_length=1)]
     transfers: Annotated[list[FileTransfer], Meta(min_length=1)]
+    engines: dict[str, FileEngine] = {}
     underlay: FileUnderlay = FileUnderlay()
     schemes: FileSchemes = FileSchemes()
     timers: Preset | FileTimers = "tuned"

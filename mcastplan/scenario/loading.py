@@ -27,6 +27,7 @@ from mcastplan.scenario.options import (
     decode_timers,
     decode_transport,
 )
+from mcastplan.scenario.profiles import Engines
 from mcastplan.scenario.raw import DEFAULT_ROUTE_FACTOR, MetricRule, Underlay, WaypointRule
 from mcastplan.scenario.reading import read_document
 from mcastplan.scenario.shape import Written, decode
@@ -151,7 +152,7 @@ def _scenario(
         )
     finder = loaded.finder()
     notes = list(loaded.assumptions)
-    clouds = decode_clouds(file.clouds, finder, notes)
+    clouds = decode_clouds(file.clouds, Engines(file.engines), finder, notes)
     transfers = decode_transfers(file.transfers, clouds, finder, notes, home)
     return Scenario(
         name=file.name,

@@ -17,7 +17,7 @@ T = TypeVar("T")
 Written = Callable[[str], str | None]
 
 _MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `\$?\.?(?P<where>.*)`)?", re.DOTALL)
-_KEY_MESSAGE = re.compile(r"Expected `str` - at `key` in `\$?\.?(.*)`")
+_KEY_MESSAGE = re.compile(r"Expected `str`(?:, got `\w+`)? - at `key` in `\$?\.?(.*)`")
 _WORDS = {
     "str": "text",
     "int": "a whole number",
@@ -81,10 +81,22 @@ class _Place:
             if get_origin(self.kind) is not list or not isinstance(self.value, Sequence):
                 return None
             return _Place(get_args(self.kind)[0], self.value[part])
+        if get_origin(self.kind) is dict and isinstance(self.value, Mapping):
+            return _Place(get_args(self.kind)[1], self.value.get(part))
         for item in self.fields():
             if item.encode_name == part and isinstance(self.value, Mapping):
                 return _Place(item.type, self.value.get(part))
         return None
+
+    def faulty(self) -> str:
+        """Of a mapping, the first key whose value is not what it should be."""
+        entry, found = get_args(self.kind)[1], self.value
+        for key, value in found.items() if isinstance(found, Mapping) else ():
+            try:
+                msgspec.convert(value, entry)
+            except msgspec.ValidationError:
+                return str(key)
+        return "..."
 
     def fields(self) -> Sequence[Any]:
         is_struct = isinstance(self.kind, type) and issubclass(self.kind, msgspec.Struct)
@@ -109,8 +121,15 @@ def _explained(message: str, value: object, kind: type, written: Written | None)
     match = _MESSAGE.fullmatch(message)
     what, where = (match["what"], match["where"] or "") if match else (message, "")
     place: _Place | None = _Place(kind, value)
-    for part in path_parts(where):
+    before, entry, after = where.partition("[...]")  # of a mapping with names of the user's
+    for part in path_parts(before):
         place = place.step(part) if place else None
+    if entry and place is not None:
+        name = place.faulty()
+        where = f"{before}.{name}{after}"
+        place = place.step(name)
+        for part in path_parts(after):
+            place = place.step(part) if place else None
     if place and written and isinstance(place.value, int | float | None):
         place.said = shortened(written(where) or place.said)
     text = _what(what, place) if place else what

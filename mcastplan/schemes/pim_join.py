@@ -98,12 +98,10 @@ class JoinPrune:
                     self._push(update.at_s, _FLIP, partial(self._flip, node, update))
 
     def _keeps_rpf(self, node: Node) -> bool:
-        """Whether RPF' is the same in the end, where there is nothing in between: one link fails
-        for good. A spare may move all the same."""
+        """Whether RPF' is the same in the end, where there is nothing in between but the network as
+        it was: one link is down in the end. A spare may move all the same."""
         igp = self._igp
         if self._mofrr or len(igp.down) != 2 or igp.after.base is not igp.before:
-            return False
-        if any(len(spans) != 1 or spans[0][1] < math.inf for spans in igp.down.values()):
             return False
         return all(igp.after.stays(node, each.origin) for each in self.mroutes.demands)
 

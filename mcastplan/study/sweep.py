@@ -116,9 +116,18 @@ def _outages(watch: Watch, igp: LinkState) -> tuple[float | None, float | None]:
     return longest_s or 0.0, total_s
 
 
-def _again(scenario: Scenario, cases: Sequence[Case]) -> list[Row]:
+class _EnoughError(Exception):
+    """Whoever asked for the sweep waits no longer."""
+
+
+def _again(enough: Callable[[], bool], scenario: Scenario, cases: Sequence[Case]) -> list[Row]:
     base = prepare(scenario)
-    return [one(base, case) for case in cases]
+    rows = []
+    for case in cases:
+        if enough():
+            raise _EnoughError
+        rows.append(one(base, case))
+    return rows
 
 
 def sweep(
@@ -131,12 +140,14 @@ def sweep(
     map: Map = map,  # noqa: A002  (it is one)
     progress: Progress | None = None,
     done: Mapping[str, Row] | None = None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Sweep:
     """All failures of one kind, or a seeded ``sample`` of them.
 
-    ``done`` are rows already known, by failure. Where ``map`` ends early the result is of what is
-    there, says ``complete: false``, and names no remedy. Raises `UsageError` where there is nothing
-    to fail, or too much without a sample.
+    ``done`` are rows already known, by failure. Where ``map`` ends early, or ``enough`` says so
+    while the link that helps most is looked for, the result is of what is there, says ``complete:
+    false``, and names no remedy. Raises `UsageError` where there is nothing to fail, or too much
+    without a sample.
     """
     tell = progress or (lambda what, share: None)
     total, cases = cases_of(scenario.topology, kind, sample, seed)
@@ -156,7 +167,10 @@ def sweep(
     best = None
     if complete:
         tell("one more link", 1.0)
-        best = remedy(scenario, verdict, judged, _again)
+        try:
+            best = remedy(scenario, verdict, judged, partial(_again, enough))
+        except _EnoughError:
+            complete = False
     result = Sweep(
         schema=SCHEMA,
         scenario=scenario.name,

@@ -34,10 +34,18 @@ def because(result: Sweep, rows: Sequence[Row]) -> tuple[str, ...]:
     said += _outages(feasible)
     said += _remedy(result)
     if not result.complete:
-        said.append(f"interrupted after {result.evaluated:,} of {result.chosen:,} failures")
+        said.append(f"interrupted after {how_far(result)}")
     elif result.chosen < result.total:
         said.append(f"a sample: {result.chosen:,} of {result.total:,} failures, seed {result.seed}")
     return tuple(said)
+
+
+def how_far(result: Sweep) -> str:
+    """What was done of a sweep that was interrupted."""
+    said = f"{result.evaluated:,} of {result.chosen:,} failures"
+    if result.evaluated == result.chosen:
+        said += ", while looking for the link that helps most"
+    return said
 
 
 def _failures(result: Sweep, number: int) -> str:

@@ -20,21 +20,6 @@ from mcastplan.model.topology import Arc, Graph, Node
 DUST = 1e-12
 
 
-def max_flow(
-    graph: Graph,
-    capacity_bps: Sequence[float],
-    source: Node,
-    sink: Node,
-    limit: float = math.inf,
-) -> tuple[float, list[Arc]]:
-    """(maximum flow [bit/s] but at most ``limit``, minimum cut's arcs; none where it got there).
-
-    ``capacity_bps`` by arc; below zero counts as zero. Of several minimum cuts, the one nearest to
-    the sink, in arc order.
-    """
-    return Flows(graph, capacity_bps, source).to(sink, limit)
-
-
 def widest(graph: Graph, capacity_bps: Sequence[float], source: Node) -> list[float]:
     """Bottleneck [bit/s] of the widest path to each node: 0 unreached, infinite at the source."""
     out = graph.out
@@ -61,6 +46,7 @@ def widest(graph: Graph, capacity_bps: Sequence[float], source: Node) -> list[fl
 class Flows:
     """Questions about flows from one source to many sinks, each cheap where sources are near.
 
+    ``capacity_bps`` by arc [bit/s]; below zero counts as zero.
     ``absorb`` adds a node to the source. That is sound for a node which the source can send at
     least L to, as long as only cuts below L matter: a cut below L cannot lie between the two.
     A question touches only nodes nearer to the sink than the nearest source (and the arcs it fills,
@@ -82,7 +68,11 @@ class Flows:
         self._source[node] = 1
 
     def to(self, sink: Node, limit: float = math.inf) -> tuple[float, list[Arc]]:
-        """As `max_flow`."""
+        """(maximum flow [bit/s] but at most ``limit``, minimum cut's arcs; none where it got
+        there).
+
+        Of several minimum cuts, the one nearest to the sink, in arc order.
+        """
         if self._source[sink]:
             return limit, []
         touched: list[Arc] = []

@@ -11,6 +11,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from mcastplan.errors import UsageError
 from mcastplan.evaluate.scheme import Context, Installed
 from mcastplan.evaluate.wire import payload_bytes
 from mcastplan.model.plan import Demand, Key, Native, ReplicationPlan
@@ -97,7 +98,10 @@ class Frames:
             case Replicated():
                 kind, head = ip.MPLS, self._mpls_copy(packet, ttl)
             case _:
-                raise TypeError(f"no bytes are defined for {packet!r}")
+                raise UsageError(
+                    f"{self._scheme.name} has packets whose bytes mcastplan cannot write yet; leave"
+                    " out --pcap"
+                )
         return self._framed(mac, at.mac(at.ROUTER, here), kind, head)
 
     def from_origin(self, ttl: Ttl, cloud: str) -> tuple[bytes, int]:

@@ -1,4 +1,5 @@
-"""Where the answer cannot be written: one line, exit 2; interrupted: 130; nothing half-written."""
+"""Where the answer cannot be written: one line, exit 2; interrupted: 130, terminated: 143; nothing
+half-written."""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ def test_a_place_that_cannot_be_written(
     args = {"compare": ["builtin:minimal"], "plan": ["builtin:minimal", "--scheme", "bier"]}
     assert app.run([command, *args.get(command, []), "--json", target]) == 2
     out, err = capfd.readouterr()
-    assert out == ""
+    # Nobody knows of /proc before it is tried; what was computed by then is not lost.
+    assert bool(out) == target.startswith("/proc")
     assert err.startswith(f"mcastplan {command}: --json ")
     assert err.endswith(f"{words}\n")
     assert err.count("\n") == 1
@@ -93,20 +95,72 @@ def in_a_mount(options: str, folder: Path, *steps: str) -> subprocess.CompletedP
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """16 kB are less than the answer: the old one stays, nothing else is left."""
+    """16 kB are less than the answer: it is printed, the old file stays, nothing else is left."""
     folder = tmp_path / "small"
     folder.mkdir()
     done = in_a_mount(
         "size=16k",
         folder,
         "echo old > small/x.json",
-        f"{shlex.quote(MCASTPLAN)} compare builtin:minimal --json small/x.json",
-        "echo $?; ls -A small; cat small/x.json",
+        f"{shlex.quote(MCASTPLAN)} compare builtin:minimal --json small/x.json > shown",
+        "echo $?; ls -A small; cat small/x.json; head -1 shown",
     )
     assert done.stderr == (
         "mcastplan compare: --json small/x.json: cannot be written: No space left on device\n"
     )
-    assert done.stdout == "2\nx.json\nold\n"
+    shown = "minimal: push 100 GB from A to 2 clouds, 3 replicas"
+    assert done.stdout == f"2\nx.json\nold\n{shown}\n"
+
+
+def test_one_full_disk_does_not_cost_the_other_files(tmp_path: Path) -> None:
+    """The JSON does not fit, the report lies elsewhere: it is there; so is a plan's JSON when the
+    capture is too long."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    program = shlex.quote(MCASTPLAN)
+    done = in_a_mount(
+        "size=4k",
+        folder,
+        f"{program} compare builtin:minimal --json small/x.json --report out >/dev/null",
+        "echo $?; ls -A small out",
+        f"{program} plan builtin:geant --scheme bier --pcap small/x.pcapng --json y.json >tables",
+        "echo $?; ls -A small; wc -c < y.json",
+    )
+    cannot = "cannot be written: No space left on device"
+    assert done.stderr == (
+        f"mcastplan compare: --json small/x.json: {cannot}\n"
+        f"mcastplan plan: --pcap small/x.pcapng: {cannot}\n"
+    )
+    *listed, length = done.stdout.split("\n")[:-1]
+    assert listed == [
+        *("2", "out:", "report.html", "report.md", "result.json", "", "small:"),
+        "2",
+    ]
+    assert int(length) > 1000
+
+
+def test_a_folder_that_vanishes(tmp_path: Path) -> None:
+    """While `compare` computes; the tables come all the same."""
+    script = """
+import shutil, sys
+from mcastplan.cli import app
+from mcastplan.study import compare as study
+compare = study.compare
+def vanish(*args, **options):
+    shutil.rmtree("there")
+    return compare(*args, **options)
+study.compare = vanish
+sys.exit(app.run(["compare", "builtin:minimal", "--json", "there/x.json"]))
+"""
+    (tmp_path / "there").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert done.stdout.startswith("minimal: push 100 GB")
+    assert done.stderr == (
+        "mcastplan compare: --json there/x.json: cannot be written: No such file or directory\n"
+    )
 
 
 def test_a_full_disk_under_a_report(tmp_path: Path) -> None:
@@ -154,9 +208,15 @@ def test_a_read_only_file_system(tmp_path: Path) -> None:
     assert done.stdout == "2\n"
 
 
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
 @pytest.mark.parametrize(("option", "name"), [("--json", "x.json"), ("--report", "result.json")])
-def test_ctrl_c_while_a_file_is_written(option: str, name: str, tmp_path: Path) -> None:
-    """What stood there before still does; no temporary file is left; 130."""
+def test_ctrl_c_while_a_file_is_written(
+    option: str, name: str, number: signal.Signals, code: int, word: str, tmp_path: Path
+) -> None:
+    """What stood there before still does; no temporary file is left; 130, SIGTERM 143."""
     target = tmp_path / name
     target.write_text("old")
     with subprocess.Popen(
@@ -170,8 +230,8 @@ def test_ctrl_c_while_a_file_is_written(option: str, name: str, tmp_path: Path) 
         while process.stdout.readline() not in ("half-written\n", ""):
             pass  # the tables come before a report
         assert len(listed(tmp_path)) == 2
-        process.send_signal(signal.SIGINT)
-        assert process.wait() == 130
-        assert process.stderr.read() == "mcastplan compare: interrupted\n"
+        process.send_signal(number)
+        assert process.wait() == code
+        assert process.stderr.read() == f"mcastplan compare: {word}\n"
     assert listed(tmp_path) == [name]
     assert target.read_text() == "old"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mcastplan.cli import app
+from mcastplan.wire import frames
 
 PLAN = ["plan", "builtin:minimal", "--scheme"]
 MAGIC = bytes.fromhex("0a0d0d0a")
@@ -98,4 +99,24 @@ def test_an_infeasible_scheme_writes_no_file(
     args = ["plan", str(scenario), "--scheme", "bier", "--pcap", str(target)]
     assert app.run(args) == 2
     assert "bier cannot serve x" in capfd.readouterr().err
+    assert not target.exists()
+
+
+def test_a_scheme_without_an_encoder_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Ingress replication's packets, made unknown to the encoder as those of a new scheme are."""
+
+    class Unknown:
+        __match_args__ = ("dest", "flow")
+
+    monkeypatch.setattr(frames, "Tunnelled", Unknown)
+    target = tmp_path / "a.pcapng"
+    assert app.run([*PLAN, "ingress-replication", "--pcap", str(target)]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == (
+        "mcastplan plan: ingress-replication has packets whose bytes mcastplan cannot write yet;"
+        " leave out --pcap\n"
+    )
     assert not target.exists()

@@ -86,7 +86,7 @@ def _default(value: Any, required: bool) -> str:
     default = value.get("default")
     if default is None or "$ref" in value:
         return ""
-    if default in ("", []):
+    if default in ("", [], {}):
         return "empty"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 

@@ -67,7 +67,7 @@ def maps() -> dict[str, Any]:
         "items": items,
         "deleted": deleted,
         "gone": gone,
-        "array": numbers.array().hex(),
+        "number": (numbers.lookup(b"\3\0\0\0") or b"").decode(),
         "cpus": cpus,
         "possible": possible_cpus(),
         "sum": counts.sum_u64(1),

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcastplan.evaluate.bounds import transfer_bound
-from mcastplan.model.topology import Link, NodeInfo, Topology
-from mcastplan.underlay.max_flow import Flows, max_flow, widest
+from mcastplan.model.topology import Graph, Link, NodeInfo, Topology
+from mcastplan.underlay.max_flow import Flows, widest
 
 GBPS = 1e9
 INF = math.inf
@@ -59,6 +59,13 @@ def networks(draw: st.DrawFn) -> tuple[Topology, list[float]]:
     links = [link for link in links if link[0] != link[1]]
     topology = topology_of(size, links)
     return topology, capacities(topology, links)
+
+
+def max_flow(
+    graph: Graph, capacity: list[float], source: int, sink: int, limit: float = INF
+) -> tuple[float, list[int]]:
+    """One question alone."""
+    return Flows(graph, capacity, source).to(sink, limit)
 
 
 @settings(max_examples=200)

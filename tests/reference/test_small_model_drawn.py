@@ -20,7 +20,7 @@ from tests.small_model.globe import faster_than_light
 
 
 @given(file=files(), bsl=st.sampled_from([2, 3, 64, 256]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_number_differs(file: dict[str, Any], bsl: int) -> None:
     """A file cannot ask for 2 or 3 bits; here they make several set identifiers of few PEs."""
     scenario = load_scenario(file)
@@ -32,7 +32,7 @@ def test_no_number_differs(file: dict[str, Any], bsl: int) -> None:
 
 
 @given(file=files())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_parallel_links_are_numbered_widest_first(file: dict[str, Any]) -> None:
     """By falling capacity, then metric, then delay; so of equal metrics the widest is taken. Where
     a link is wider one way and narrower the other, the contract does not say which counts."""
@@ -54,7 +54,7 @@ def test_parallel_links_are_numbered_widest_first(file: dict[str, Any]) -> None:
 
 
 @given(file=files())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_not_known_is_no_short_cut(file: dict[str, Any]) -> None:
     """No stated delay is shorter than light takes, and links between places get theirs from
     kilometres: then no pair of placed nodes may be joined faster, over whatever else."""
@@ -67,7 +67,7 @@ def test_what_is_not_known_is_no_short_cut(file: dict[str, Any]) -> None:
 
 
 @given(file=files())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_without_a_rule_metrics_in_the_file_are_taken(file: dict[str, Any]) -> None:
     """`explicit` where every link has a metric, an error that names one without where some have,
     else `delay`."""

@@ -277,7 +277,7 @@ def read_back(path: Path) -> Topology:
 
 
 @given(topologies())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_networkx_writes_of_it_is_the_same_topology(
     tmp_path_factory: pytest.TempPathFactory, topology: Topology
 ) -> None:

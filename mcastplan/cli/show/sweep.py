@@ -18,16 +18,12 @@ _NAMES = 2  # clouds in one line of the table
 def show_sweep(result: Sweep, source: str, page: Page) -> str:
     """The screen; ``source`` is the scenario as the user named it."""
     page.heading(f"{result.scenario}: {sweep_words.scope(result)}")
-    for sentence in result.because or (sweep_words.headline(result),):
+    for sentence in result.because:
         page.bullet(sentence)
     page.line()
     _schemes(page, result)
     page.line()
     _worst(page, result)
-    said = sweep_words.remedy(result)
-    if said is not None and not result.because:
-        page.line()
-        page.heading(said)
     page.line(
         f"More: --json FILE ({counted(len(result.assumptions), 'assumption')}); --report DIR (map,"
         f" distributions); mcastplan compare {shlex.quote(source)}"
