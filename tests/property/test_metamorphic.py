@@ -68,7 +68,7 @@ def unlike(one: Any, other: Any, factor: float = 1.0, key: str = "") -> Iterator
 
 
 @given(file=any_files(), data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_names_change_nothing_but_names(file: dict[str, Any], data: st.DataObject) -> None:
     """Other names in the same order: the same JSON but for them, byte by byte.
 
@@ -131,7 +131,7 @@ def tenfold(scenario: Scenario) -> Scenario:
 
 
 @given(file=any_files())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_ten_times_the_bytes_at_ten_times_the_rates(file: dict[str, Any]) -> None:
     """All times stay, set-up too; bytes and rates grow tenfold, copies, headers and state do not;
     the recommendation stays."""
@@ -145,7 +145,7 @@ def test_ten_times_the_bytes_at_ten_times_the_rates(file: dict[str, Any]) -> Non
 
 
 @given(file=any_files(), data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_leaf_that_nobody_uses(file: dict[str, Any], data: st.DataObject) -> None:
     """A router with one link, without cloud or origin, named last: no packet goes there. BIER alone
     holds rows on it, one for each BFR-id that its neighbour reaches."""
@@ -191,7 +191,7 @@ def summed(result: Any) -> Any:
 
 
 @given(file=files())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_one_push_told_as_two_halves(file: dict[str, Any]) -> None:
     """All pushes are cut in two, so that each has two flows where it had one: whatever they share,
     the halves together get what the whole got, and the last of them ends when it did.
@@ -227,7 +227,7 @@ def backwards(value: Any) -> Any:
 
 
 @given(file=any_files())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_file_read_backwards(file: dict[str, Any]) -> None:
     one, other = (render(compare(load_scenario(each))) for each in (file, backwards(file)))
     assert one == other
