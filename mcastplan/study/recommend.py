@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from mcastplan.model.results import Recommendation, SchemeResult, Totals
 from mcastplan.model.scenario import Scenario
 from mcastplan.units import counted, show_size, show_time
@@ -140,7 +142,8 @@ def _network_share(pick: SchemeResult) -> list[str]:
         for group in cloud.replica_groups
     )
     last = max(groups, key=lambda group: group.ready_s)
-    after = last.ready_s - last.stages.provision - last.stages.setup - last.stages.transfer
+    # Not the difference of long times: its rounding would read as picoseconds of work.
+    after = msgspec.structs.replace(last.stages, provision=0.0, setup=0.0, transfer=0.0).total()
     if after <= 0 or last.ready_s <= 0:
         return []
     return [
