@@ -100,6 +100,11 @@ class Unread(msgspec.Struct, frozen=True):
     count: int
     of: int
 
+    def text(self) -> str:
+        """``'delay' (3 of 5)``; a graph is only one."""
+        name = repr(self.name)
+        return name if self.kind == "graph" else f"{name} ({self.count:,} of {self.of:,})"
+
 
 class LintResult(msgspec.Struct, frozen=True):
     """``connected`` is the answer: whether every node can be reached from every other."""

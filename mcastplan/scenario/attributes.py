@@ -24,7 +24,7 @@ from mcastplan.scenario.files import MAX_METRIC, FileAttributes
 from mcastplan.scenario.names import check_name
 from mcastplan.scenario.quantities import MAX_LINK_DELAY_S, MAX_RATE_BPS
 from mcastplan.scenario.shape import decode
-from mcastplan.scenario.words import hint, listed, shown
+from mcastplan.scenario.words import hint, listed, shortened, shown
 from mcastplan.units import NANOSECONDS, RATE_UNITS, show_rate, show_time
 
 _SPEED_UNITS = {prefix.upper(): float(RATE_UNITS[f"{prefix}bps"]) for prefix in ("", *"kMGT")}
@@ -128,7 +128,7 @@ class AttributeReader:
     def unread(self, elements: Mapping[ElementKind, int]) -> tuple[Unread, ...]:
         """What was not read; ``elements`` counts each kind. The most common first."""
         return tuple(
-            Unread(kind, name, min(count, elements[kind]), elements[kind])
+            Unread(kind, shortened(name), min(count, elements[kind]), elements[kind])
             for kind, skipped in self._skipped.items()
             for name, count in sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
         )
@@ -164,8 +164,9 @@ class AttributeReader:
     def _known(self, kind: ElementKind, data: Mapping[str, Any]) -> dict[str, Any]:
         """What of ``data`` has a value and is read; the rest of it is counted."""
         known = {}
-        for name, value in data.items():
-            if value is None or value == "":
+        for key, value in data.items():
+            name = str(key)  # networkx takes anything as a key, and arrays as values
+            if value is None or (isinstance(value, str) and not value):
                 continue
             if self.reads(kind, name):
                 known[name] = value
@@ -222,20 +223,16 @@ class AttributeReader:
 
 def unread_notes(unread: Iterable[Unread]) -> list[str]:
     """A sentence for each kind of element with attributes that are not read."""
-    notes = []
-    for kind in ("edge", "node", "graph"):
-        names = [
-            f"{each.name} ({each.count:,} of {each.of:,})" for each in unread if each.kind == kind
-        ]
-        if not names:
-            continue
-        if kind == "graph":
-            names = [name.partition(" (")[0] for name in names]
-        note = f"Attributes of {kind}s that are not read: {listed(names)}"
-        if kind == "edge":
-            note += "; if one is the capacity, delay or metric, name it in underlay.attributes"
-        notes.append(f"{note}.")
-    return notes
+    ways = {
+        "edge": "; if one is the capacity, delay or metric, name it in underlay.attributes",
+        "node": "",
+        "graph": "",
+    }
+    return [
+        f"Attributes of {kind}s that are not read: {listed(names)}{way}."
+        for kind, way in ways.items()
+        if (names := [each.text() for each in unread if each.kind == kind])
+    ]
 
 
 def _quantity(

@@ -30,7 +30,7 @@ from mcastplan.scenario.raw import (
     Underlay,
     WaypointRule,
 )
-from mcastplan.scenario.words import listed, shown
+from mcastplan.scenario.words import listed, shortened, shown
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -45,7 +45,7 @@ def read_networkx(
     route_factor: float = DEFAULT_ROUTE_FACTOR,
     waypoints: WaypointRule = "merge",
     attributes: Mapping[str, Any] | None = None,
-    ignore: Iterable[str] = (),
+    ignore: Iterable[object] = (),
 ) -> LoadedTopology:
     """`from_networkx`, with the assumptions made on the way."""
     reader = AttributeReader(given_attributes(attributes), also_read=("id",))
@@ -57,8 +57,8 @@ def read_networkx(
         if graph.is_directed()
         else _undirected(graph, names, reader)
     )
-    reader.check_used(key for *_, data in graph.edges(data=True) for key in data)
-    waived = {ignore} if isinstance(ignore, str) else set(ignore)
+    reader.check_used(str(key) for *_, data in graph.edges(data=True) for key in data)
+    waived = {shortened(str(key)) for key in ([ignore] if isinstance(ignore, str) else ignore)}
     edges = graph.number_of_edges()
     _check_unread(reader.unread({"edge": edges, "node": len(nodes), "graph": 1}), waived)
     info: Mapping[str, Any] = graph.graph
@@ -82,7 +82,7 @@ def from_networkx(
     route_factor: float = DEFAULT_ROUTE_FACTOR,
     waypoints: WaypointRule = "merge",
     attributes: Mapping[str, Any] | None = None,
-    ignore: Iterable[str] = (),
+    ignore: Iterable[object] = (),
 ) -> Topology:
     """A topology from any networkx graph (or what behaves like one).
 
@@ -116,11 +116,7 @@ def _check_unread(unread: Iterable[Unread], waived: set[str]) -> None:
         ("edge", "say what they are, as in attributes={'delay': {'name': ..., 'unit': '1ms'}}"),
         ("node", "a position is read from 'lon' and 'lat'"),
     ):
-        names = [
-            f"{shown(each.name)} ({each.count:,} of {each.of:,})"
-            for each in left
-            if each.kind == kind
-        ]
+        names = [each.text() for each in left if each.kind == kind]
         if names:
             what = f"{kind}s have attributes that are not read: {listed(names)}"
             raise ScenarioError(f"{what}; {way}, or leave them out with ignore=[...]")

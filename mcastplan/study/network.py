@@ -156,9 +156,7 @@ def _unread(unread: Sequence[Unread]) -> list[Finding]:
     levels: dict[str, Level] = {"edge": "warning", "node": "warning", "graph": "note"}
     findings = []
     for kind, meaning in meanings.items():
-        names = [
-            f"{each.name} ({each.count:,} of {each.of:,})" for each in unread if each.kind == kind
-        ]
+        names = [each.text() for each in unread if each.kind == kind]
         findings += _finding(f"unread-{kind}", levels[kind], names, meaning)
     return findings
 

@@ -69,7 +69,8 @@ def test_a_snippet_on_a_page(page: str, text: str, tmp_path: Path) -> None:
     scenario = value if kind else {**GEANT, **value}
     if value.get("underlay", {}).get("attributes"):
         graph = to_networkx(load_scenario(GEANT).topology)
-        nx.set_edge_attributes(graph, {"bandwidth": 10_000, "latency": 2.5, "weight": 7})
+        for *_, data in graph.edges(data=True):
+            data |= {"bandwidth": 10_000, "latency": 2.5, "weight": 7}
         nx.write_graphml(graph, tmp_path / "net.graphml")
         path = tmp_path / "snippet.json"
         path.write_text(json.dumps({**scenario, "topology": "net.graphml"}))

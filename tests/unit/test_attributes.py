@@ -59,17 +59,17 @@ def test_what_is_not_read_is_named_with_how_many_carry_it(tmp_path: Path) -> Non
     )
     loaded = read(path)
     assert loaded.assumptions[:2] == (
-        "Attributes of edges that are not read: bandwidth (2 of 3), delay (1 of 3); if one is the"
-        " capacity, delay or metric, name it in underlay.attributes.",
-        "Attributes of nodes that are not read: pop (1 of 3).",
+        "Attributes of edges that are not read: 'bandwidth' (2 of 3), 'delay' (1 of 3); if one is"
+        " the capacity, delay or metric, name it in underlay.attributes.",
+        "Attributes of nodes that are not read: 'pop' (1 of 3).",
     )
     said = " ".join(loaded.assumptions)
     assert "Capacity 100 Gb/s assumed for 3 of 3 links, of which none is read." in said
     assert "none in the source" not in said
     found = {each.rule: each for each in lint(loaded.topology, 3, loaded.unread).findings}
     assert found["unread-edge"].level == "warning"
-    assert found["unread-edge"].what == ("bandwidth (2 of 3)", "delay (1 of 3)")
-    assert found["unread-node"].what == ("pop (1 of 3)",)
+    assert found["unread-edge"].what == ("'bandwidth' (2 of 3)", "'delay' (1 of 3)")
+    assert found["unread-node"].what == ("'pop' (1 of 3)",)
     assert found["no-capacity"].meaning.startswith("no capacity that is read:")
 
 
@@ -171,7 +171,7 @@ def test_a_scenario_reads_a_foreign_file(tmp_path: Path) -> None:
     )
     path.write_text(text)
     assert any(
-        "bandwidth (1 of 1), delay (1 of 1)" in each for each in load_scenario(path).assumptions
+        "'bandwidth' (1 of 1), 'delay' (1 of 1)" in each for each in load_scenario(path).assumptions
     )
     path.write_text(text + f"underlay: {{attributes: {BANDWIDTH | DELAY}}}\n")
     scenario = load_scenario(path)
@@ -250,6 +250,17 @@ def test_networkx_drops_nothing_in_silence() -> None:
     assert loaded.assumptions == said
     attributes["metric"] = {"name": "weight"}
     assert from_networkx(graph, attributes=attributes).links[0].metric == 10
+
+
+def test_networkx_takes_anything_as_a_key_or_a_value() -> None:
+    """A key that is a number, one on two lines, positions drawn by a layout: named on one line."""
+    graph = nx.Graph([("A", "B", {1: 2, "a\nb": [3]}), ("B", "C", {"metric": None})])
+    with pytest.raises(ScenarioError, match=r"not read: '1' \(1 of 2\), 'a b' \(1 of 2\); say"):
+        from_networkx(graph)
+    nx.set_node_attributes(graph, nx.circular_layout(graph), "pos")
+    with pytest.raises(ScenarioError, match=r"nodes have .*: 'pos' \(3 of 3\); a position"):
+        from_networkx(graph, ignore=[1, "a\nb"])
+    assert len(from_networkx(graph, ignore=["1", "a\nb", "pos"]).links) == 2
 
 
 def test_assumptions_go_into_the_scenario() -> None:
