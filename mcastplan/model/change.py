@@ -18,6 +18,7 @@ STAGES: dict[str, str] = {
     "spf": "its SPF runs",
     "fib": "its FIB is written",
     "bift": "its BIFT is written",
+    "hello": "PIM's Hello over a repaired link is awaited, without which no Join is sent",
     "join": "Joins travel and mroutes are written",
     "compute": "the controller computes",
     "program": "the controller programs the new tree and hears its acknowledgements",

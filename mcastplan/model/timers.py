@@ -43,6 +43,7 @@ class Timers(msgspec.Struct, frozen=True):
     spf_run_s: float = 0.005
     # Schemes and transport after an event.
     protect_s: float = 0.005
+    pim_hello_s: float = 0.0
     mbb_hold_s: float = 10.0
     rto_s: float = 0.200
 
@@ -199,6 +200,12 @@ TIMER_ROWS: tuple[TimerRow, ...] = (
         "protect",
         "a router puts a pre-computed backup in place (LFA, TI-LFA, BIER-FRR, MoFRR)",
         "stated guess; with detection it stays under the 50 ms of draft-ietf-bier-frr and RFC 7431",
+    ),
+    TimerRow(
+        "pim_hello",
+        "from link up until PIM's Hellos are heard over it; a Join before is not sent (PIM)",
+        "RFC 7761 section 4.3.1: sent within Triggered_Hello_Delay, 5 s; 0: at once, so before the"
+        " IGP adjacency. FRR may wait for the next periodic one, 30 s at most",
     ),
     TimerRow(
         "mbb_hold",

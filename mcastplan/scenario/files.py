@@ -283,6 +283,7 @@ class FileTimers(_File, frozen=True):
     spf_max_hold: Time | None = None
     spf_run: Time | None = None
     protect: Time | None = None
+    pim_hello: Time | None = None
     mbb_hold: Time | None = None
     rto: Time | None = None
 

@@ -7,13 +7,15 @@ crosses a link in its delay and is handled ``join_s`` after its arrival; what it
 ``write_s`` later for every entry that the router has yet to write. A router without state sends its
 own Join as soon as it has handled the first one. Prune-pending is 0: links are point to point.
 
-PIM neighbours are taken to be up before the IGP adjacency. A Join that is lost is sent again at
-multiples of t_periodic (60 s) from the first; a Prune that is lost leaves a branch that forwards
-until its holdtime (210 s) ends, here counted from the Prune. Over an interface that comes back
-while RPF' still points there, Join is sent at once (t_override, 0 to 2.5 s, taken as 0).
+Over a link that comes back no Join or Prune is sent until both ends have heard a Hello,
+``pim_hello_s`` after the link is up (section 4.3.1); with 0 that is before the IGP adjacency. A
+Join that is lost is sent again at multiples of t_periodic (60 s) from the first; a Prune that is
+lost leaves a branch that forwards until its holdtime (210 s) ends, here counted from the Prune.
+Over an interface that comes back while RPF' still points there, Join is sent at once (t_override,
+0 to 2.5 s, taken as 0).
 
-Not modelled: time to write an IIF that moves; Assert; Hello messages as packets; Joins and Prunes
-bundled in one message.
+Not modelled: time to write an IIF that moves; Assert; Hellos that are lost; neighbours that
+outlive a silent failure; Joins and Prunes bundled in one message.
 """
 
 from __future__ import annotations
@@ -61,6 +63,9 @@ class JoinPrune:
         self._igp, self._mofrr = igp, mofrr
         self.mroutes = Mroutes(igp, plans, mofrr)
         self._unused: dict[Node, frozenset[Arc]] = {}
+        self._hello_s: dict[
+            Arc, float
+        ] = {}  # from when on the neighbour over a repaired link is known
         self._idle_s: dict[Node, float] = {}  # from when on a router's MFC writer is idle
         self._heap: list[tuple[float, int, int, Callable[[float], None]]] = []
         self._order = count()
@@ -148,6 +153,7 @@ class JoinPrune:
             return
         before = self._unused.get(node, frozenset())
         self._unused[node] = heard.down
+        self._meet(before - heard.down, at)
         for place, state in enumerate(self.mroutes.at(node)):
             if state is None:
                 continue
@@ -161,6 +167,12 @@ class JoinPrune:
             for arc in sorted(before - heard.down):
                 if arc in state.upstreams:
                     self._join(place, arc, state.upstreams[arc], heard.cause, at)
+
+    def _meet(self, back: frozenset[Arc], at: float) -> None:
+        """Interfaces that are in use again: Hellos count from when the link came up."""
+        for arc in back:
+            ups = [end for _, end in self._igp.down.get(arc, ()) if end <= at]
+            self._hello_s[arc] = max(ups, default=at) + self._igp.timers.pim_hello_s
 
     def _spare(self, node: Node, place: int, state: Sg, heard: Heard, at: float) -> None:
         """MoFRR: accept from the secondary upstream once RPF' is out of use, until the next FIB
@@ -209,6 +221,10 @@ class JoinPrune:
 
     def _send(self, message: _Message) -> None:
         igp, arc, sent = self._igp, message.arc, message.sent_s
+        heard_s = self._hello_s.get(arc, sent)
+        if sent < heard_s:
+            self._push(heard_s, _MESSAGE, partial(self._greet, message))
+            return
         arrives = sent + igp.graph.delay_s[arc]
         used = arc not in self._unused.get(igp.graph.tail[arc], ())
         if used and igp.up(arc, sent, arrives) and igp.alive(igp.graph.head[arc], arrives):
@@ -226,6 +242,13 @@ class JoinPrune:
             rounds = round((message.sent_s - message.first_s) / T_PERIODIC_S) + 1
             again = partial(self._again, message)
             self._push(message.first_s + rounds * T_PERIODIC_S, _MESSAGE, again)
+
+    def _greet(self, message: _Message, at: float) -> None:
+        """The neighbour is known now: it is told what is wanted now. It holds nothing to prune."""
+        state = self.mroutes.get(self._igp.graph.tail[message.arc], message.place)
+        if state is not None and message.arc in state.upstreams:
+            primary, cause = state.upstreams[message.arc], message.cause.then("hello", at)
+            self._send(_Message(message.place, message.arc, primary, cause, at, at))
 
     def _again(self, message: _Message, at: float) -> None:
         state = self.mroutes.get(self._igp.graph.tail[message.arc], message.place)

@@ -44,7 +44,11 @@ def fail(
     return Timeline(
         schema=SCHEMA,
         scenario=scenario.name,
-        assumptions=(*assumptions(context, lossless=False), *_assumptions(scenario)),
+        assumptions=(
+            *assumptions(context, lossless=False),
+            *_assumptions(scenario),
+            *_hellos(scenario, failures, rows),
+        ),
         failures=failure_rows(scenario, failures),
         preset=scenario.timers.preset,
         profile=scenario.transport.profile,
@@ -61,6 +65,20 @@ def _assumptions(scenario: Scenario) -> list[str]:
         " one flooding area, no LSA is lost",
         f"bytes lost are repaired as {scenario.transport.profile} does; a receiver out for over"
         f" {show_time(scenario.transport.evict_after_s)} is dropped; pulls are TCP",
+    ]
+
+
+def _hellos(
+    scenario: Scenario, failures: Sequence[Failure], rows: Sequence[SchemeTimeline]
+) -> list[str]:
+    """What a repair takes for granted under PIM-SM."""
+    repaired = any(failure.up_at_s is not None for failure in failures)
+    if not repaired or not any(row.name == "pim-sm" and row.feasible for row in rows):
+        return []
+    after = show_time(scenario.timers.pim_hello_s)
+    return [
+        f"PIM-SM: Hellos over a repaired link are heard {after} after it is up, and no Join is sent"
+        " before (timers.pim_hello; RFC 7761 allows 5 s)"
     ]
 
 

@@ -17,6 +17,7 @@ from mcastplan.evaluate.scheme import install
 from mcastplan.model.failure import Failure
 from mcastplan.model.scenario import PimOptions, Scenario, SchemeOptions, SrP2mpOptions
 from mcastplan.model.timeline import SchemeTimeline, Timeline
+from mcastplan.model.timers import Timers
 from mcastplan.scenario import load_scenario
 from mcastplan.schemes import SCHEMES
 from mcastplan.study.compare import context_of
@@ -248,3 +249,32 @@ def test_a_hashed_pull_is_behind_the_way_that_it_takes() -> None:
         found = install(context, kind)
         said.add(coverage_notes(igp, found.scheme, found.plans, "lfa"))
     assert said == {(), ("push: LFA at a covers 1 of 1 receiver behind the failure",)}
+
+
+@pytest.mark.parametrize("hello_s", [0.0, 5.0])
+def test_a_repair_says_when_hellos_are_heard(hello_s: float) -> None:
+    """And they are the difference: the adjacency takes 1 s, so r waits for Hellos after 5 s."""
+    topology = network(
+        link("s", "b", delay_s=1e-3),
+        link("b", "d", delay_s=1e-3),
+        link("s", "c", 2, delay_s=2e-3),
+        link("c", "d", 2, delay_s=2e-3),
+        link("d", "r", delay_s=1e-3),
+    )
+    scenario = push(topology, "s", ("r",), size_gb=1000)
+    timers = Timers(pim_hello_s=hello_s)
+    scenario = msgspec.structs.replace(scenario, timers=timers)
+    found = fail(scenario, [Failure(10.0, ("b--d",), up_at_s=20.0)])
+    heard = "5 s" if hello_s else "0 s"
+    said = [each for each in found.assumptions if "Hello" in each]
+    assert said == [
+        f"PIM-SM: Hellos over a repaired link are heard {heard} after it is up, and no Join is sent"
+        " before (timers.pim_hello; RFC 7761 allows 5 s)"
+    ]
+    _, repair = row(found, "pim-sm").transfers[0].clouds[0].outages
+    # Until s has handled a Join: from d's flip, or from the Hello at 25 s; 11 ms a hop, 2 of way.
+    lasted_s = (repair.to_s or 0.0) - repair.from_s
+    waited_s = repair.stages.get("hello", 0.0)
+    assert lasted_s - waited_s == pytest.approx(0.024, abs=1e-6)
+    # The FIB flips 55.15 ms after the adjacency (1 s): the table in docs/schemes/pim-sm.md.
+    assert waited_s == pytest.approx(max(0.0, hello_s - 1.05515), abs=1e-6)

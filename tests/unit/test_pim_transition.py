@@ -17,6 +17,7 @@ from mcastplan.errors import InfeasibleError
 from mcastplan.model.change import Cause, Transition, Update
 from mcastplan.model.plan import Demand, Entry, ReplicationPlan
 from mcastplan.model.scenario import PimOptions, Scenario, SchemeOptions
+from mcastplan.model.timers import Timers
 from mcastplan.model.topology import Arc
 from mcastplan.schemes.base import demand
 from mcastplan.schemes.mroute import NO_RPF
@@ -178,6 +179,49 @@ def test_failure_and_repair_on_a_diamond() -> None:
     assert {key: set(e.out) for key, e in run.plan_at(math.inf).entries.items()} == {
         key: set(e.out) for key, e in run.plans[0][1].entries.items()
     }
+
+
+def test_no_join_before_a_hello() -> None:
+    """The same repair, but Hellos over b--d are heard only 5 s after it is up at 20 s: at 15,000.
+    d's IIF moves at 11,080 all the same, and c is pruned (11,092; s: 11,104): r gets nothing until
+    d's Join, sent at 15,000, is handled by b at 15,011 and b's by s, 11 ms later. Over s--b, which
+    never failed, nobody waits."""
+    igp = Script(
+        DIAMOND,
+        {"b--d": (10.0, 20.0)},
+        {"d": [(10.080, ["b--d"]), (21.080, [])]},
+        {
+            "b": [(10.010, ["b--d"]), (21.0, [])],
+            "d": [(10.010, ["b--d"]), (21.0, [])],
+        },
+    )
+    igp.timers = Timers(pim_hello_s=5.0)
+    run = Run(push(DIAMOND, "s", ("r",)), igp)
+    assert run.told()[5:] == [
+        (11080, "d", "b", "r"),
+        (11092, "c", None, None),
+        (11104, "s", None, None),
+        (15011, "b", "s", "d"),
+        (15022, "s", "source", "b"),
+    ]
+    cause: Cause | None = run.all[0].updates[-1].cause
+    chain = []
+    while cause is not None:
+        chain.append((cause.stage, round(cause.until_s, 6)))
+        cause = cause.before
+    assert chain[:4] == [("join", 25.022), ("join", 25.011), ("hello", 25.0), ("fib", 21.080)]
+
+
+def test_a_hello_before_the_adjacency_delays_nothing() -> None:
+    """Heard 1 s after the link is up, when the adjacency is full: as if there were none."""
+    steps = {each: [(10.010, ["b--d"]), (21.0, [])] for each in "bd"}
+    flips = {"d": [(10.080, ["b--d"]), (21.080, [])]}
+    told = []
+    for hello_s in (0.0, 1.0, 1.08):
+        igp = Script(DIAMOND, {"b--d": (10.0, 20.0)}, flips, steps)
+        igp.timers = Timers(pim_hello_s=hello_s)
+        told.append(Run(push(DIAMOND, "s", ("r",)), igp).told())
+    assert told[0] == told[1] == told[2]
 
 
 def test_rpf_follows_the_rib_alone() -> None:
