@@ -63,9 +63,7 @@ class JoinPrune:
         self._igp, self._mofrr = igp, mofrr
         self.mroutes = Mroutes(igp, plans, mofrr)
         self._unused: dict[Node, frozenset[Arc]] = {}
-        self._hello_s: dict[
-            Arc, float
-        ] = {}  # from when on the neighbour over a repaired link is known
+        self._hello_s: dict[Arc, float] = {}  # when the neighbour over a repaired link is heard
         self._idle_s: dict[Node, float] = {}  # from when on a router's MFC writer is idle
         self._heap: list[tuple[float, int, int, Callable[[float], None]]] = []
         self._order = count()
