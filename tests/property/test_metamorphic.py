@@ -152,8 +152,8 @@ def test_a_leaf_that_nobody_uses(file: dict[str, Any], data: st.DataObject) -> N
     scenario = load_scenario(file)
     topology = scenario.topology
     at = data.draw(st.sampled_from([node.name for node in topology.nodes]))
-    metric, back = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 3))
-    leaf = Link(f"{at}--z", at, "z", 1e9, 2e9, 0.001, metric, back)
+    metric = data.draw(st.integers(1, 3))
+    leaf = Link(f"{at}--z", at, "z", 1e9, 2e9, 0.001, metric, metric)
     wider = Topology.make(topology.name, (*topology.nodes, NodeInfo("z")), (*topology.links, leaf))
     before = answer(scenario)
     after = answer(replace(scenario, topology=wider))
