@@ -1,9 +1,9 @@
 """Topologies of the `topohub` package, read as the JSON files they are.
 
 topohub gives positions and kilometres, no capacities, and labels that are not unique. A `Seacable
-Waypoint` is a bend or joint of a sea cable, not a router. Passed over: the loads and
-statistics that topohub computed (``ecmp_fwd``, ``ecmp_bwd``, ``stats``), and whether an edge is a
-sea cable (``type``).
+Waypoint` is a bend or joint of a sea cable, not a router. Passed over: loads and statistics that
+topohub computed (``ecmp_fwd``, ``ecmp_bwd``, ``stats``), and whether an edge is a sea cable
+(``type``).
 """
 
 from __future__ import annotations
