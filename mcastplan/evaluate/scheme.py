@@ -32,7 +32,7 @@ from mcastplan.model.topology import Arc, Node
 from mcastplan.model.transfer import Transfer
 from mcastplan.schemes.base import Scheme, loads
 from mcastplan.underlay.routes import IgpRoutes
-from mcastplan.units import BITS_PER_BYTE
+from mcastplan.units import BITS_PER_BYTE, show_rate
 
 BYTES_PER_GB = 10**9
 
@@ -238,7 +238,7 @@ def _transfer_result(
         completion_s=completion,
         rate_bps=demand.size_bytes * BITS_PER_BYTE / completion if completion else None,
         ratio_to_bound=ratio,
-        binding=None if push.binding is None else context.space.words(*push.binding),
+        binding=_binding(context, push),
         unreachable=demand.unreachable,
         no_room=demand.no_room,
         clouds=tuple(clouds),
@@ -248,6 +248,14 @@ def _transfer_result(
             else ArcEnds(*context.space.ends(push.binding[0], demand.transfer))
         ),
     )
+
+
+def _binding(context: Context, push: Push) -> str | None:
+    """What held the flow that ended last, in words."""
+    if push.binding is not None:
+        return context.space.words(*push.binding)
+    ceiling_bps = min((load.flow.rate_cap_bps for load in push.planned.loads), default=math.inf)
+    return None if ceiling_bps == math.inf else f"ceiling {show_rate(ceiling_bps)} of each pull"
 
 
 def _links(context: Context, pushes: Sequence[Push], fluid: Fluid) -> tuple[LinkLoad, ...]:

@@ -34,6 +34,8 @@ def _refusals(scenario: Scenario, schemes: Sequence[str]) -> Iterator[str]:
     yield from _counts(scenario)
     if "unicast" in schemes and scenario.schemes.unicast.per == "cloud":
         yield "pulls a copy for each replica, not `unicast: {per: cloud}`; use per: replica"
+    if "unicast" in schemes and scenario.schemes.unicast.per_pull_bps is not None:
+        yield "has no ceiling of a pull; leave out `unicast: {per_pull: ...}`"
     if "pim-sm" in schemes:
         yield from _pim(scenario)
     if "sr-p2mp" in schemes:

@@ -15,7 +15,11 @@ from mcastplan.model.transfer import Background, Price, Transfer
 
 
 class UnicastOptions(msgspec.Struct, frozen=True):
+    """``per_pull_bps``: the most payload that one pull carries, however empty its way; None: no
+    ceiling."""
+
     per: Literal["replica", "cloud"] = "replica"
+    per_pull_bps: float | None = None
 
 
 class PimOptions(msgspec.Struct, frozen=True):

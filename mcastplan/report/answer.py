@@ -101,6 +101,8 @@ def _narrowest(binding: str) -> tuple[str, str]:
     place, colon, about = binding.partition(": ")
     if kind in ("cloud", "origin") and colon:
         return place, f"is the bottleneck: {about}"
+    if kind == "ceiling":
+        return "each pull", f"has a ceiling: {rest.removesuffix(' of each pull')}"
     return ("one link" if kind == "arc" else "the network"), f"is the bottleneck: {rest}"
 
 

@@ -210,6 +210,7 @@ class FileTransfer(_File, frozen=True):
 
 class FileUnicast(_File, frozen=True):
     per: Literal["replica", "cloud"] = "replica"
+    per_pull: Rate | None = None
 
 
 class FileIngressReplication(_File, frozen=True):

@@ -43,6 +43,9 @@ def decode_schemes(file: FileSchemes, finder: NodeFinder) -> SchemeOptions:
     limit_bps = PimOptions().register_limit_bps
     if pim.register_limit is not None:
         limit_bps = quantities.rate(pim.register_limit, f"{where}.register_limit")
+    per_pull_bps = None
+    if file.unicast.per_pull is not None:
+        per_pull_bps = quantities.rate(file.unicast.per_pull, "schemes.unicast.per_pull")
     only = None
     if file.only is not None:
         for i, name in enumerate(file.only):
@@ -51,7 +54,7 @@ def decode_schemes(file: FileSchemes, finder: NodeFinder) -> SchemeOptions:
                 raise ScenarioError(what, f"schemes.only[{i}]")
         only = tuple(name for name in SCHEME_NAMES if name in file.only)
     return SchemeOptions(
-        unicast=UnicastOptions(file.unicast.per),
+        unicast=UnicastOptions(file.unicast.per, per_pull_bps),
         pim_sm=PimOptions(
             mode=pim.mode,
             rp=None if pim.rp is None else finder.find(pim.rp, f"{where}.rp"),

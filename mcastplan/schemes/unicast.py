@@ -1,11 +1,13 @@
 """Unicast pulls: what people do today. Every replica, or every cloud's cache, fetches its own copy.
 
 Header: TCP/IP alone (IPv4 20 + TCP 20 B, no options). Not modelled: TCP's own dynamics (slow
-start, loss), HTTP range requests, peers that serve each other (BitTorrent, a CDN).
+start, loss) but for a stated ceiling per pull, HTTP range requests, peers that serve each other
+(BitTorrent, a CDN).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import ClassVar
 
@@ -41,6 +43,8 @@ class Unicast(FollowsIgp):
 
     def __init__(self, scenario: Scenario, routes: IgpRoutes) -> None:
         self._per_cloud = scenario.schemes.unicast.per == "cloud"
+        ceiling_bps = scenario.schemes.unicast.per_pull_bps
+        self._ceiling_bps = math.inf if ceiling_bps is None else ceiling_bps
         self._announce_s = scenario.timers.announce_s
 
     def install(self, routes: IgpRoutes, demand: Demand) -> ReplicationPlan:
@@ -54,7 +58,14 @@ class Unicast(FollowsIgp):
                 key: Key = ("pull", name)
                 impose.append((demand.origin, Steer(key, (pe,))))
                 count = pulls // tuples + (number < pulls % tuples)
-                flows.append(Flow(name, (key,), (cloud,), (pe,), demand.size_bytes, count))
+                flows.append(
+                    Flow(
+                        *(name, (key,), (cloud,), (pe,)),
+                        demand.size_bytes,
+                        count,
+                        self._ceiling_bps,
+                    )
+                )
         return ReplicationPlan(
             demand.transfer, tuple(impose), tuple(flows), 0, {}, inner_bytes=TCP_IP_BYTES
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -70,11 +71,18 @@ def question_of(scenario: Scenario, schemes: Sequence[str]) -> Question:
         for each in scenario.clouds
     )
     options = {
-        name: msgspec.structs.asdict(chosen)
+        name: _stated(msgspec.structs.asdict(chosen))
         for name in schemes
         if (chosen := getattr(scenario.schemes, name.replace("-", "_"), None)) is not None
     }
     return Question(transfers, clouds, options)
+
+
+def _stated(options: dict[str, Any]) -> dict[str, Any]:
+    """A ceiling that there is not is left out."""
+    return {
+        key: value for key, value in options.items() if key != "per_pull_bps" or value is not None
+    }
 
 
 def _limited(rate_bps: float) -> float | None:

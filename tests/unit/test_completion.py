@@ -422,3 +422,40 @@ transfers: [{name: push, size: 1GB, origin: {node: A}, to: all}]
     (transfer,) = row.transfers
     assert transfer.unreachable == ()
     assert transfer.binding == "cloud x: ingress 1 Gb/s"
+
+
+def test_a_ceiling_of_each_pull() -> None:
+    """10 GB to five replicas behind 10 Gb/s, each pull at 1.05 Gb/s at most: 80 / 1.05 s, all five
+    side by side, whatever the access is filled to (5 x 1.05 Gb/s and headers). With 3 Gb/s of
+    payload each they would fill over 15 Gb/s of an access of 10 Gb/s: that binds, as without."""
+    scenario = with_replicas(push(star(1), "hub", ("r00",)), replicas=5)
+
+    def capped(rate_bps: float | None) -> Comparison:
+        options = SchemeOptions(unicast=UnicastOptions(per_pull_bps=rate_bps))
+        return compare(msgspec.structs.replace(scenario, schemes=options), verify=True)
+
+    slow = capped(1.05e9)
+    assert completion(slow, "unicast") == pytest.approx(80 / 1.05, rel=1e-12)
+    assert row(slow, "unicast").transfers[0].binding == "ceiling 1.05 Gb/s of each pull"
+    assert row(slow, "unicast").transfers[0].binding_arc is None
+    free, wide = capped(None), capped(3e9)
+    assert completion(wide, "unicast") == pytest.approx(completion(free, "unicast"), rel=1e-12)
+    assert row(wide, "unicast").transfers[0].binding == row(free, "unicast").transfers[0].binding
+    for name in ("ingress-replication", "pim-sm", "sr-p2mp", "bier"):
+        assert row(slow, name) == row(free, name)
+
+
+def test_a_ceiling_holds_where_nothing_else_does() -> None:
+    """A ceiling of 2 Gb/s: it holds the pull of a cloud with 10 Gb/s (80 / 2 s of payload), not
+    that of one with 1 Gb/s, whose access carries headers too and ends last: that is what binds."""
+    scenario = push(star(2), "hub", ("r00", "r01"))
+    clouds = tuple(
+        msgspec.structs.replace(cloud, ingress_bps=rate)
+        for cloud, rate in zip(scenario.clouds, (10e9, 1e9), strict=True)
+    )
+    options = SchemeOptions(unicast=UnicastOptions(per_pull_bps=2e9))
+    scenario = msgspec.structs.replace(scenario, clouds=clouds, schemes=options)
+    found = row(compare(scenario), "unicast").transfers[0]
+    lasted = [cloud.transfer_s for cloud in found.clouds]
+    assert lasted == pytest.approx([40, 80 * factor("unicast", False)], rel=1e-12)
+    assert found.binding == f"cloud {clouds[1].name}: ingress 1 Gb/s"

@@ -168,6 +168,7 @@ def crowd(count: int, replicas: int = 1) -> tuple[Cloud, ...]:
         (small(protection="ti-lfa"), "protection: ti-lfa"),
         (small(clouds=(Cloud("c000-B", "B", 1e10, fanout="cache"),)), "cloud c000-B"),
         (options(unicast=UnicastOptions("cloud")), "per: cloud"),
+        (options(unicast=UnicastOptions(per_pull_bps=1e9)), "per_pull"),
         (options(sr_p2mp=SrP2mpOptions(dataplane="mpls")), "dataplane: mpls"),
         (options(sr_p2mp=SrP2mpOptions(protected_adjacencies=True)), "protected_adjacencies"),
         (options(bier=BierOptions(frr="lfa")), "frr: lfa"),
