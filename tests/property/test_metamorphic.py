@@ -148,7 +148,10 @@ def test_ten_times_the_bytes_at_ten_times_the_rates(file: dict[str, Any]) -> Non
 @settings(max_examples=60)
 def test_a_leaf_that_nobody_uses(file: dict[str, Any], data: st.DataObject) -> None:
     """A router with one link, without cloud or origin, named last: no packet goes there. BIER alone
-    holds rows on it, one for each BFR-id that its neighbour reaches."""
+    holds rows on it, one for each BFR-id that its neighbour reaches.
+
+    Its metric is the same both ways: where any link's differ, `min-cost` tries a second tree.
+    """
     scenario = load_scenario(file)
     topology = scenario.topology
     at = data.draw(st.sampled_from([node.name for node in topology.nodes]))
