@@ -38,15 +38,16 @@ _QUANTITY = re.compile(rf"({_NUMBER}) ?([A-Za-z/]{{1,5}})", re.ASCII)
 
 def _parse(text: str, units: Mapping[str, Fraction], kind: str, example: str) -> Fraction:
     """One number and its unit; of a time also several, each unit smaller than the one before."""
-    total, before = Fraction(0), None
-    rest = text
+    total: Fraction | None = None
+    before, rest = None, text
     while match := _QUANTITY.match(rest):
         unit = units.get(match[2])
         if unit is None and units is RATE_UNITS and match[2].endswith("b/s"):
             unit = units.get(match[2].removesuffix("b/s") + "bps")  # as `show_rate` writes it
         if unit is None or (before is not None and unit >= before):
             break
-        total, before, rest = total + Fraction(match[1]) * unit, unit, rest[match.end() :]
+        value = Fraction(match[1]) * unit
+        total, before, rest = total + value if total else value, unit, rest[match.end() :]
         if not rest:
             return total
         if units is not TIME_UNITS or not rest.startswith(" "):

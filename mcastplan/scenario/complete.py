@@ -162,6 +162,8 @@ def _unequal_notes(topology: Topology) -> list[str]:
         pairs.setdefault((link.a, link.b), []).append(link)
     said: dict[str, None] = {}
     for both in pairs.values():
+        if len(both) == 1:
+            continue
         for arcs in (
             [(link.metric, link.id, link.capacity_bps) for link in both],
             [(link.metric_reverse, link.id, link.capacity_reverse_bps) for link in both],

@@ -53,11 +53,10 @@ class Bier(FollowsIgp):
         self._parts: tuple[Graph, list[list[Node]]] | None = None  # of the graph last seen
         self.numbering_copies: dict[str, int] = {}  # core copies of both, where both were tried
         graph = routes.graph
-        self._receiving = {graph.index[cloud.node] for cloud in scenario.clouds}
-        pes = sorted(
-            (graph.index[name] for name in homes(scenario)),
-            key=lambda pe: (pe not in self._receiving, pe),
-        )
+        receiving = {graph.index[cloud.node] for cloud in scenario.clouds}
+        sending = {graph.index[name] for name in homes(scenario)} - receiving
+        groups = sorted(receiving), sorted(sending)
+        pes = [*groups[0], *groups[1]]
         if len(pes) > min(MAX_BFR_ID, (MAX_SI + 1) * self.bsl):
             raise InfeasibleError(
                 f"{len(pes)} BFERs need more than {MAX_BFR_ID} BFR-ids or {MAX_SI + 1} set"
@@ -65,16 +64,21 @@ class Bier(FollowsIgp):
             )
         self.bfr_id: dict[Node, int] = {pe: rank for rank, pe in enumerate(pes, 1)}
         if options.bfr_ids == "by-tree":
-            self._number_by_tree(scenario, routes, pes)
+            self._number_by_tree(scenario, routes, groups)
 
-    def _number_by_tree(self, scenario: Scenario, routes: IgpRoutes, pes: list[Node]) -> None:
-        """BFR-ids in preorder of the first origin's tree, where that makes no more core copies."""
+    def _number_by_tree(
+        self, scenario: Scenario, routes: IgpRoutes, groups: tuple[list[Node], list[Node]]
+    ) -> None:
+        """BFR-ids in preorder of the first origin's tree, where that makes no more core copies;
+        one group after the other."""
         demands = [demand(scenario, routes, transfer) for transfer in scenario.transfers]
         dense = self._core_copies(routes, demands)
         order = _preorder(routes, routes.graph.index[scenario.transfers[0].origin])
         rank = {node: place for place, node in enumerate(order)}
         size = routes.graph.size
-        by_tree = sorted(pes, key=lambda pe: (pe not in self._receiving, rank.get(pe, size), pe))
+        by_tree = [
+            pe for pes in groups for pe in sorted(pes, key=lambda pe: (rank.get(pe, size), pe))
+        ]
         numbering = self.bfr_id
         self.bfr_id = {pe: number for number, pe in enumerate(by_tree, 1)}
         copies = self._core_copies(routes, demands)
