@@ -111,7 +111,7 @@ def show_time(seconds: float) -> str:
     -> ``"400 ns"``."""
     if seconds >= 48 * 3600:
         hours = round(seconds / 3600)
-        return f"{hours // 24:,} d {hours % 24} h"
+        return f"{hours // 24} d {hours % 24} h"
     if seconds >= 3599.5:
         minutes = round(seconds / 60)
         return f"{minutes // 60} h {minutes % 60} min"

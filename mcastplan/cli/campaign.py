@@ -103,7 +103,7 @@ def command(
         from mcastplan.cli.show.campaign import show_campaign
         from mcastplan.cli.show.page import Page
 
-        return show_campaign(result, Page())
+        return show_campaign(result, Page().gaps(loaded.gaps))
 
     deliver_with_report(result, json_target, view, folder)
     return 0

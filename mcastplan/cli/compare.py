@@ -43,7 +43,9 @@ def command(
         from mcastplan.cli.show.compare import show_compare
         from mcastplan.cli.show.page import Page
 
-        return show_compare(result, loaded, scenario, verified=verify, page=Page())
+        return show_compare(
+            result, loaded, scenario, verified=verify, page=Page().gaps(loaded.gaps)
+        )
 
     deliver_with_report(result, json_target, view, folder)
     return 1 if any(scheme.unreachable for scheme in result.schemes) else 0

@@ -88,7 +88,7 @@ def command(
         from mcastplan.cli.show.page import Page
         from mcastplan.cli.show.timeline import show_timeline
 
-        return show_timeline(result, scenario, Page())
+        return show_timeline(result, scenario, Page().gaps(loaded.gaps))
 
     deliver_with_report(result, json_target, view, folder)
     return 0

@@ -83,9 +83,11 @@ def command(
         return code
 
     def view() -> str:
+        from mcastplan.cli.show.page import Page
         from mcastplan.cli.show.plan import show_capture, show_plan
 
-        text = show_plan(result, node)
+        text = Page().gaps(loaded.gaps).text() if loaded.gaps else ""
+        text += show_plan(result, node)
         if captured is not None and pcap is not None:
             text += show_capture(captured, pcap)
         return text

@@ -38,7 +38,7 @@ def header_of(scenario: Scenario, failures: str, transient: bool) -> Header:
     # Listed failures, prices and words change no row.
     topology = msgspec.structs.replace(scenario.topology, name="", source="", licence="")
     matters = msgspec.structs.replace(
-        scenario, name="", topology=topology, failures=(), prices=(), assumptions=()
+        scenario, name="", topology=topology, failures=(), prices=(), assumptions=(), gaps=()
     )
     data = __version__.encode() + msgspec.msgpack.encode(matters)
     return Header(SCHEMA, blake2b(data, digest_size=16).hexdigest(), failures, transient)

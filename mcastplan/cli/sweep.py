@@ -138,18 +138,20 @@ def command(
         from mcastplan.cli.show.page import Page
         from mcastplan.cli.show.sweep import show_sweep
 
-        return show_sweep(result, scenario, Page())
+        return show_sweep(result, scenario, Page().gaps(loaded.gaps))
 
     deliver_with_report(result, json_target, view, folder)
     if known:
         rows = counted(known, "row")
         complain("mcastplan sweep", f"{rows} of {number:,} came from {rows_target}")
-    if file is not None and file.lost is not None:
+    if file is not None and file.lost is not None and result.complete:
         raise UsageError(f"{file.lost}; not all rows are in it, the answer above is whole")
     if result.complete:
         return 0
     done = f"after {how_far(result)}"
-    if file is not None:
+    if file is not None and file.lost is not None:
+        done += f"; {file.lost}, not all rows are in it"
+    elif file is not None:
         done += f"; their rows are in {rows_target}, run the same command again to go on"
     if broken is not None:
         raise EnvironmentLacksError(f"{broken}; it ended {done}")

@@ -100,5 +100,5 @@ def _beside(bends: Iterable[Bend], size_bytes: float, shards: int) -> list[int]:
     numbers = {1, shards}
     for bend in bends:
         place = bend.size_bytes * shards / size_bytes
-        numbers.update((math.floor(place), math.ceil(place)))
+        numbers.update((math.floor(place), math.floor(place) + 1))
     return sorted(number for number in numbers if 1 <= number <= shards)

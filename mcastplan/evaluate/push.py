@@ -18,6 +18,8 @@ from mcastplan.model.transfer import Transfer
 from mcastplan.schemes.base import loads
 from mcastplan.underlay.routes import IgpRoutes
 
+ROUNDED = 8  # steps of a float: a start is a sum of few terms
+
 
 class FlowLoad(msgspec.Struct, frozen=True):
     """One flow on every arc it uses, access arcs too: copies, and wire bytes per payload byte.
@@ -96,8 +98,12 @@ def run(space: ArcSpace, planned: Sequence[Planned]) -> tuple[list[Push], Fluid]
     # The engine's clock starts with the first byte: differences of small numbers stay exact.
     zero_s = min((each.data_start_s for each in planned), default=0.0)
     ends: dict[str, float] = {}
+    before_s = zero_s
     for each in sorted(planned, key=lambda one: one.data_start_s):
-        for done in fluid.run_until(each.data_start_s - zero_s):
+        # Starts that only rounding tells apart are one: nothing is alone for one step of a float.
+        if each.data_start_s - before_s > ROUNDED * math.ulp(each.data_start_s):
+            before_s = each.data_start_s
+        for done in fluid.run_until(before_s - zero_s):
             ends[str(done.flow)] = done.at_s
         for load in each.loads:
             fluid.start(

@@ -196,12 +196,8 @@ class Fluid:
         self._churn += len(run.weights)
 
     def _advance(self, time_s: float) -> None:
-        """Time passes: what arcs carry now has lasted, so it counts as a peak. Between two starts
-        that only rounding tells apart nothing has lasted."""
+        """Time passes: what arcs carry now has lasted, so it counts as a peak."""
         if time_s <= self.now_s:
-            return
-        if time_s - self.now_s <= SAME * max(1.0, time_s):
-            self.now_s = time_s
             return
         for arc in self._touched:
             now = self._used[arc] + self._background.get(arc, 0.0)

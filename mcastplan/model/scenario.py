@@ -70,7 +70,9 @@ class Scenario(msgspec.Struct, frozen=True, dict=True):
     """Complete and checked: every name resolves, every quantity is SI.
 
     ``clouds`` and ``transfers`` are sorted by name. ``assumptions`` are sentences about how the
-    file was completed (route factor, merged waypoints, ...) that every result repeats.
+    file was completed (route factor, merged waypoints, ...) that every result repeats; ``gaps``
+    those of them that a reader must see at once: what the source has and was not read, or lacks
+    where other parts of it do not.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Scenario(msgspec.Struct, frozen=True, dict=True):
     prices: tuple[Price, ...] = ()
     state_limit: int | None = None  # forwarding entries per node
     assumptions: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
 
     @cached_property
     def cloud(self) -> dict[str, Cloud]:

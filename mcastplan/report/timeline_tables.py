@@ -143,7 +143,10 @@ def _outage_cell(cloud: CloudTimeline | None, missing: bool) -> Cell:
 def outages(result: Timeline) -> str:
     rows, total = outage_rows(result)
     if not rows:
+        followed = any(row.feasible for row in result.schemes)
         text = "No receiver misses a packet under any scheme."
+        if not followed:
+            text = "No scheme was followed: who misses packets is not known."
         return section("outages", "Outages by cloud", text)
     more = _more(total - MAX_CLOUDS, "cloud")
     return section(

@@ -154,6 +154,8 @@ class AttributeReader:
         """Raises what ``fail`` makes."""
         data = self._known("edge", data)
         delay_s = self._delay_s(data, fail)
+        if delay_s and not round(delay_s * NANOSECONDS):
+            raise fail(f"a delay of {delay_s:g} s is below a nanosecond; write 0 or at least 1 ns")
         return EdgeValues(
             self._capacity_bps(data, fail),
             None if delay_s is None else round(delay_s * NANOSECONDS) / 1000,
@@ -174,18 +176,26 @@ class AttributeReader:
                 self.skip(kind, name)
         return known
 
+    def _instead(self, data: Mapping[str, Any], name: str, others: Iterable[str]) -> None:
+        """Count what is not read because another attribute was named for it."""
+        for other in others:
+            if other != name and other in data:
+                self.skip("edge", other)
+
     def _capacity_bps(self, data: Mapping[str, Any], fail: Fail) -> float | None:
         """None where there is none, no unit, or 0 in ``LinkSpeed`` (the Zoo's unknown)."""
         given = self._given.capacity
-        if given and given.name in data:
-            return _quantity(
-                data, given, (1, MAX_RATE_BPS), (quantities.rate, show_rate, "1Mbps"), fail
-            )
+        if given:
+            words = (quantities.rate, show_rate, "1Mbps")
+            self._instead(data, given.name, ("capacity_bps", "LinkSpeedRaw", "LinkSpeed"))
+            there = given.name in data
+            return _quantity(data, given, (1, MAX_RATE_BPS), words, fail) if there else None
         if "capacity_bps" in data:
             return _number(data, "capacity_bps", (1, MAX_RATE_BPS), fail)
         if "LinkSpeedRaw" in data:
             bps = _number(data, "LinkSpeedRaw", (0, MAX_RATE_BPS), fail)
-            return bps if bps >= 1 else None
+            if bps >= 1:
+                return bps
         if "LinkSpeed" not in data:
             return None
         unit = _SPEED_UNIT.fullmatch(str(data.get("LinkSpeedUnits", "")).strip())
@@ -203,16 +213,19 @@ class AttributeReader:
 
     def _delay_s(self, data: Mapping[str, Any], fail: Fail) -> float | None:
         given = self._given.delay
-        if given and given.name in data:
+        if given:
             words = (quantities.time, show_time, "1ms")
-            return _quantity(data, given, (0, MAX_LINK_DELAY_S), words, fail)
+            self._instead(data, given.name, ("delay_s",))
+            there = given.name in data
+            return _quantity(data, given, (0, MAX_LINK_DELAY_S), words, fail) if there else None
         if "delay_s" in data:
             return _number(data, "delay_s", (0, MAX_LINK_DELAY_S), fail)
         return None
 
     def _metric(self, data: Mapping[str, Any], fail: Fail) -> int | None:
         given = self._given.metric
-        key = given.name if given and given.name in data else "metric"
+        key = given.name if given else "metric"
+        self._instead(data, key, ("metric",))
         if key not in data:
             return None
         number = _number(data, key, (1, MAX_METRIC), fail)

@@ -27,7 +27,8 @@ class LoadedTopology(msgspec.Struct, frozen=True):
     """A complete topology, how it was completed, and the waypoints that are gone.
 
     ``no_capacity`` counts the source's links without a capacity, ``guessed`` names nodes whose
-    position was guessed, ``assumed`` links whose delay was; ``demands`` are the source's
+    position was guessed, ``assumed`` links whose delay was; ``gaps`` are those of the assumptions
+    that must be seen at once; ``demands`` are the source's
     traffic matrix as (from, to, units), less what starts or ends at a merged waypoint; ``unread``
     are attributes that the source has and nobody reads.
     """
@@ -40,6 +41,7 @@ class LoadedTopology(msgspec.Struct, frozen=True):
     assumed: tuple[str, ...] = ()
     demands: tuple[tuple[str, str, float], ...] = ()
     unread: tuple[Unread, ...] = ()
+    gaps: tuple[str, ...] = ()
 
     def finder(self) -> NodeFinder:
         return NodeFinder(self.topology.nodes, self.merged)
@@ -47,11 +49,16 @@ class LoadedTopology(msgspec.Struct, frozen=True):
 
 def complete(raw: RawTopology, underlay: Underlay) -> LoadedTopology:
     """Fill in, merge, number and check. Linear time but for sorting. Raises `ScenarioError`."""
-    notes = [*raw.notes, *unread_notes(raw.unread)]
+    gaps = unread_notes(raw.unread)
+    notes = [*raw.notes, *gaps]
     delays = fill_delays(raw, underlay.route_factor)
-    notes += delays.notes
+    notes += [*delays.notes, *delays.gaps]
     no_capacity = sum(link.capacity_bps is None for link in raw.links)
-    notes += _fill_capacities(raw, underlay.capacity_bps)
+    capacities = _fill_capacities(raw, underlay.capacity_bps)
+    notes += capacities
+    gaps = [*gaps, *delays.gaps]
+    if raw.unread or 0 < no_capacity < len(raw.links):
+        gaps += capacities
     rule = _metric_rule(raw.links, underlay.metric, notes)
     if rule == "explicit":
         _check_metrics(raw.links)
@@ -76,10 +83,11 @@ def complete(raw: RawTopology, underlay: Underlay) -> LoadedTopology:
         tuple(notes),
         merged,
         no_capacity,
-        tuple(name for name in delays.guessed if name not in gone),
+        delays.guessed,
         delays.assumed,
         demands,
         tuple(raw.unread),
+        tuple(gaps),
     )
 
 

@@ -50,6 +50,7 @@ _TEXTS = (
     (re.compile(r"^\s*(strict\s+)?(di)?graph\b[^\[\n]{0,200}\{", re.MULTILINE), _DOT),
     (re.compile(r"^\*(vertices|network)\b", re.MULTILINE | re.IGNORECASE), _PAJEK),
 )
+_OURS = re.compile(r"""^["{ ]*schema["']? *: *["']?mcastplan\.""", re.MULTILINE)
 _ELEMENTS = {"graphml": _GRAPHML, "network": _SNDLIB, "gexf": _GEXF, "html": _HTML}
 _SUFFIXES = {
     ".gml": _GML,
@@ -81,7 +82,7 @@ def is_xml(text: str) -> bool:
 def check_text(text: str, name: str, graphml_is_read: bool = False) -> None:
     """Raises `ScenarioError` where ``text``, of a file called ``name``, is another format's."""
     found = _recognised(text[:_BEGINNING])
-    if found is None and not is_xml(text):
+    if found is None and not is_xml(text) and not _OURS.search(text[:_BEGINNING]):
         found = _SUFFIXES.get("." + name.lower().rpartition(".")[2])
     if found is not None and not (graphml_is_read and found is _GRAPHML):
         raise _error(found)
@@ -105,6 +106,8 @@ def _error(found: tuple[str, str]) -> ScenarioError:
 def _recognised(text: str) -> tuple[str, str] | None:
     if is_xml(text):
         return _ELEMENTS.get(_first_element(text))
+    if _OURS.search(text):
+        return None
     for pattern, found in _TEXTS:
         if pattern.search(text):
             return found

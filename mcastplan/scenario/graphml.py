@@ -263,7 +263,8 @@ def _links(
         if "directed" in element.attributes:
             one_way = element.attributes["directed"] == "true"
         if one_way and waiting.get((b, a, key)):
-            unequal += _lead_back(waiting[b, a, key].popleft(), edge)
+            there = _like(waiting[b, a, key], edge)
+            unequal += _lead_back(there, edge)
             alone -= 1
             continue
         link = RawLink(
@@ -282,6 +283,17 @@ def _links(
     values.check_used(seen)
     notes += _odd_edges(alone, unequal, loops, reader.hyperedges)
     return links
+
+
+def _like(waiting: deque[RawLink], edge: EdgeValues) -> RawLink:
+    """Takes the one with the values of ``edge``, or else the first, out of those that wait."""
+    values = edge.capacity_bps, edge.metric, edge.delay_us
+    found = next(
+        (link for link in waiting if (link.capacity_bps, link.metric, link.delay_us) == values),
+        waiting[0],
+    )
+    waiting.remove(found)
+    return found
 
 
 def _lead_back(link: RawLink, edge: EdgeValues) -> bool:

@@ -59,6 +59,9 @@ def _link(link: FileLink, where: str, finder: NodeFinder) -> RawLink:
         capacity = reverse_bps = quantities.rate(link.capacity, f"{where}.capacity")
     if link.capacity_reverse is not None:
         reverse_bps = quantities.rate(link.capacity_reverse, f"{where}.capacity_reverse")
+    if link.metric is None and link.metric_reverse is not None:
+        what = "stands without 'metric', the one from a to b; give both"
+        raise ScenarioError(what, f"{where}.metric_reverse")
     for i, srlg in enumerate(link.srlgs):
         check_name(srlg, f"{where}.srlgs[{i}]")
     return RawLink(

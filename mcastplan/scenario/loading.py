@@ -173,6 +173,7 @@ def _scenario(
         prices=decode_prices(file.prices, loaded.topology, finder, notes),
         state_limit=file.limits.state_entries,
         assumptions=tuple(notes),
+        gaps=loaded.gaps,
     )
 
 

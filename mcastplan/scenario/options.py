@@ -79,6 +79,9 @@ def decode_schemes(file: FileSchemes, finder: NodeFinder) -> SchemeOptions:
     )
 
 
+LEAST_RTO_S = 0.001
+
+
 def decode_timers(file: str | FileTimers) -> Timers:
     """A preset and what overrides it. Raises `ScenarioError`."""
     if isinstance(file, str):
@@ -89,6 +92,8 @@ def decode_timers(file: str | FileTimers) -> Timers:
         for row, text in given.items()
         if text is not None
     }
+    if overrides.get("rto_s", 1.0) < LEAST_RTO_S:
+        raise ScenarioError("below 1 ms; a timer that doubles never comes from 0", "timers.rto")
     if file.spf is not None:
         return Timers.of(file.preset, spf=file.spf, **overrides)
     return Timers.of(file.preset, **overrides)

@@ -62,12 +62,12 @@ class Engines:
         """What the scenario's own engines leave to this program."""
         found = [
             f"No cloud has the engine {name}, which the scenario states."
-            for name in self._own
+            for name in sorted(self._own)
             if name not in self._used
         ]
         for name in sorted(self._used):
             found += _notes(f"Engine {name}", self._files[name])
-        for file, clouds in self._inline.items():
+        for file, clouds in sorted(self._inline.items(), key=lambda item: min(item[1])):
             found += _notes(f"The engine of {listed(sorted(clouds))}", file)
         return found
 

@@ -38,7 +38,8 @@ def compare_with_files(
     wanted = sorted(files)
     sizes = {name: size for name in wanted if (size := _size(folder, name)) is not None}
     if not sizes:
-        _check_others(folder, wanted)
+        if all(name == Path(name).name for name in wanted):  # other folders are not looked at
+            _check_others(folder, wanted)
         return
     if missing := [name for name in wanted if name not in sizes]:
         notes.append(

@@ -49,7 +49,7 @@ def compare(
         assumptions=assumptions(context),
         transfers=context.bounds,
         schemes=tuple(rows),
-        recommendation=recommend(scenario, rows),
+        recommendation=recommend(scenario, rows, context.space.filled()),
         network=network_of(scenario.topology),
         question=question_of(scenario, [kind.name for kind in chosen]),
         bier_choice=bier_choice(context),

@@ -165,7 +165,7 @@ def _values(topology: Topology, no_capacity: int, any_unread: bool) -> list[Find
     findings = []
     if no_capacity:
         none = "no capacity that is read" if any_unread else "no capacity in the source"
-        meaning = f"{none}: underlay.capacity stands for it, and so every time"
+        meaning = f"{none}: underlay.capacity, or the least that is known, stands for it"
         findings.append(Finding("no-capacity", "warning", no_capacity, meaning, ()))
     findings += _finding(
         "ospf-metric",
@@ -186,6 +186,11 @@ def _values(topology: Topology, no_capacity: int, any_unread: bool) -> list[Find
     return findings
 
 
+def _narrow_back(both: Sequence[Link]) -> bool:
+    used = min(both, key=lambda link: (link.metric_reverse, link.id))
+    return used.capacity_reverse_bps < max(each.capacity_reverse_bps for each in both)
+
+
 def _shape(topology: Topology) -> list[Finding]:
     between: dict[tuple[str, str], list[Link]] = {}
     for link in topology.links:
@@ -199,7 +204,7 @@ def _shape(topology: Topology) -> list[Finding]:
             (
                 link.id
                 for both, link in used
-                if link.capacity_bps < max(each.capacity_bps for each in both)
+                if link.capacity_bps < max(each.capacity_bps for each in both) or _narrow_back(both)
             ),
             "the link that ecmp: first uses, though one beside it is wider",
         ),

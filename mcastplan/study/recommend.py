@@ -16,7 +16,9 @@ CLOSE = 0.01
 SIMPLE = ("unicast", "ingress-replication")
 
 
-def recommend(scenario: Scenario, rows: Sequence[SchemeResult]) -> Recommendation | None:
+def recommend(
+    scenario: Scenario, rows: Sequence[SchemeResult], full: str | None = None
+) -> Recommendation | None:
     """Fewest unreachable receivers, then ready within 1 % of the best, then least core traffic,
     then least state, then the order of the schemes. None where no scheme reaches anyone."""
     served = [row for row in rows if row.feasible and row.last_ready_s is not None]
@@ -34,7 +36,8 @@ def recommend(scenario: Scenario, rows: Sequence[SchemeResult]) -> Recommendatio
     because += (f"{row.name} is out: {row.reason}" for row in rows if not row.feasible)
     nobody = _nobody_serves([row for row in rows if row.feasible])
     if nobody:
-        because.append(f"{counted(nobody, 'receiver')} cannot be served by any scheme")
+        why = f": {full}" if full else ""
+        because.append(f"{counted(nobody, 'receiver')} cannot be served by any scheme{why}")
     return Recommendation(pick.name, tuple(because))
 
 

@@ -37,6 +37,13 @@ def test_files_that_come_late_are_loaded_late() -> None:
     assert streamed_s(Arrival(1, 44.0), 100e9, math.inf, 10, 0.0, 2.0) == pytest.approx(2.0)
 
 
+def test_a_silence_between_two_files() -> None:
+    """Three files, there after 2, 9.5 and 10 s; verifying takes 2 s each and loading 2: the second
+    is loaded after 13.5 s, the third after 15.5."""
+    pull = Arrival(1, 10.0, bends=(Bend(2.0, 1.0), Bend(9.0, 1.0)))
+    assert streamed_s(pull, 3, math.inf, 3, 2.0, 2.0) == pytest.approx(5.5)
+
+
 @st.composite
 def arrivals(draw: st.DrawFn) -> Arrival:
     """Up to six stretches, some of them of silence or of a burst."""

@@ -141,20 +141,6 @@ def test_unlimited_arcs_hold_nobody() -> None:
     assert fluid.peak_bps(0) == 20  # what lasted no time is no peak
 
 
-def test_starts_an_ulp_apart_are_one_instant() -> None:
-    """Four flows share arc 1; arc 0 is the first one's own. Alone for one step of a float, it would
-    fill both; together each has a quarter."""
-    fluid = Fluid([100, 100])
-    at_s = 100.0
-    fluid.run_until(at_s)
-    for number in range(4):
-        fluid.run_until(at_s)
-        fluid.start(number, {0: 1, 1: 1} if number == 0 else {1: 1}, 100)
-        at_s = math.nextafter(at_s, INF)
-    assert ends(fluid.run_until(INF)) == pytest.approx(dict.fromkeys(range(4), 132))
-    assert (fluid.peak_bps(0), fluid.peak_bps(1)) == pytest.approx((25, 100))
-
-
 def test_a_capped_flow_on_unlimited_arcs() -> None:
     fluid = Fluid([INF])
     fluid.start("f", {0: 2}, 10, rate_cap_bps=20)

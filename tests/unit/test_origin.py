@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import pytest
 
@@ -69,3 +71,27 @@ def test_one_node_has_one_egress() -> None:
     other = msgspec.structs.replace(two, origin_egress_bps=20 * GBPS)
     with pytest.raises(ScenarioError, match="one and two start at s with different egress rates"):
         compare(two_pulls(one, other))
+
+
+def test_starts_a_step_of_a_float_apart_are_one() -> None:
+    """Four pulls leave s, each to a cloud of its own behind t; alone for one step of a float, the
+    first would fill its cloud's access, of which it gets a quarter."""
+    clouds = tuple(Cloud(f"c{number}", "t", 100 * GBPS) for number in range(4))
+    start_s, pushes = 100.0, []
+    for cloud in clouds:
+        pushes.append(
+            Transfer(cloud.name, GB, 1, "s", (cloud.name,), start_s=start_s, receivers="known")
+        )
+        start_s = math.nextafter(start_s, math.inf)
+    result = unicast(Scenario("steps", network(link("s", "t")), clouds, tuple(pushes)))
+    busy = {row.target: row.busiest_utilisation for row in result.links}
+    assert busy["cloud:c0"] == pytest.approx(0.25)
+    assert busy["t"] == pytest.approx(1)
+
+
+def test_a_push_of_one_byte_fills_its_arc_too() -> None:
+    """However short it is: it has the arc to itself."""
+    one = Transfer("one", 1, 1, "s", ("x",))
+    net = Scenario("byte", network(link("s", "t")), (Cloud("x", "t", 100 * GBPS),), (one,))
+    (core,) = [row for row in unicast(net).links if row.kind == "core"]
+    assert core.busiest_utilisation == pytest.approx(1)

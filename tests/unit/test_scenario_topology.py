@@ -144,18 +144,36 @@ def test_a_node_without_a_position_is_no_short_cut() -> None:
     assert loaded.guessed == ("H", "I")
     assert (
         "Position unknown for 2 nodes (H, I): taken to lie amid the neighbours, for the delay of"
-        " 3 links; no way over them is shorter than the direct one."
+        " 3 links; no way over them is shorter than one that is known."
     ) in loaded.assumptions
+    assert set(loaded.gaps) <= set(loaded.assumptions) and len(loaded.gaps) == 1
+
+
+def test_a_guess_is_no_short_cut_past_a_stated_delay() -> None:
+    """A and C a degree apart: by the globe 834 us, stated as 5 ms. Over B, which lies somewhere,
+    418 us twice would win: what is lacking is added, half of it at either end."""
+    links = [{"a": "A", "b": "C", "delay": "5ms"}, {"a": "A", "b": "B"}, {"a": "B", "b": "C"}]
+    ends = {"A": {"lon": 0, "lat": 0}, "C": {"lon": 1, "lat": 0}}
+    loaded = read_topology(topo(links, **ends))
+    delay = {link.id: round(link.delay_s * 1e6) for link in loaded.topology.links}
+    assert delay["A--C"] == 5000
+    assert delay["A--B"] + delay["B--C"] in (5001, 5002)
+
+
+def test_a_metric_back_needs_one_there() -> None:
+    links = [{"a": "A", "b": "B", "delay": "1ms", "metric_reverse": 5}]
+    with pytest.raises(ScenarioError, match="stands without 'metric', the one from a to b"):
+        load_topology(topo(links))
 
 
 def test_an_unknown_delay_is_the_largest_known_one() -> None:
     links = [{"a": "A", "b": "B", "delay": "10ms"}, {"a": "A", "b": "H"}, {"a": "H", "b": "B"}]
     loaded = read_topology(topo(links))
     assert {link.delay_s for link in loaded.topology.links} == {0.010}
-    assert loaded.assumed == ("A--H", "H--B")
+    assert loaded.assumed == ("A--H", "B--H")
     assert (
-        "Delay unknown for 2 of 3 links, which have neither a delay nor positions: 10 ms assumed,"
-        " the largest that is known."
+        "Delay unknown for 2 of 3 links, which have neither a delay nor positions: taken as long as"
+        " the longest that is known, or longer where a known way would lose by it (10 ms at most)."
     ) in loaded.assumptions
 
 

@@ -47,6 +47,12 @@ class Page:
             legacy_windows=False,
         )
 
+    def gaps(self, sentences: Sequence[str]) -> Page:
+        """What was not read, or not known, before the answer that hangs on it."""
+        for sentence in sentences:
+            self.line(f"! {sentence}", style="yellow")
+        return self
+
     def line(self, text: str = "", style: str = "") -> None:
         """One paragraph, wrapped; continuation lines are indented."""
         self._wrapped(text, "", "  ", style)

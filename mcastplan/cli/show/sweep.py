@@ -75,7 +75,16 @@ def _worst(page: Page, result: Sweep) -> None:
     """The failures that hurt most: whom they cut off, the delay under the best and the worst
     scheme, and the longest outage under any."""
     if not result.worst:
-        page.line(f"None of {sweep_words.failures(result, result.evaluated)} hurts anybody.")
+        failures = sweep_words.failures(result, result.evaluated)
+        unknown = [
+            row.name
+            for row in result.schemes
+            if result.transient and row.feasible and row.outage_s is None
+        ]
+        after = (
+            f" after convergence; outages under {some(unknown)} are not known" if unknown else ""
+        )
+        page.line(f"None of {failures} hurts anybody{after}.")
         return
     columns = [
         Column(f"worst {sweep_words.kind(result, 2)}"),

@@ -142,6 +142,9 @@ def _left_out(page: Page, result: Timeline) -> None:
 def _waits(page: Page, result: Timeline) -> None:
     """What the longest outage waits for, under the slowest scheme and under the fastest."""
     hit = [row for row in result.schemes if row.feasible and read.worst(row)]
+    if not any(row.feasible for row in result.schemes):
+        page.line("No scheme was followed: who misses packets is not known.")
+        return
     if not hit:
         cut = any(read.cut_off(row) for row in result.schemes)
         page.line("No other receiver misses a packet." if cut else "No receiver misses a packet.")
@@ -190,7 +193,7 @@ def _losses(page: Page, result: Timeline) -> None:
     ordered = sorted(found.items(), key=lambda item: item[0].startswith(_DEAD))
     feasible = sum(row.feasible for row in result.schemes)
     for said, names in ordered[:_MAX_LOSSES]:
-        by = "every scheme" if len(names) == feasible else some(names)
-        page.bullet(f"{said}: {by}")
+        everyone = len(names) == feasible == len(result.schemes)
+        page.bullet(f"{said}: {'every scheme' if everyone else some(names)}")
     if len(ordered) > _MAX_LOSSES:
         page.line(f"and {counted(len(ordered) - _MAX_LOSSES, 'more place')}")
