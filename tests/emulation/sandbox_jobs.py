@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,11 @@ def orphans(number: int) -> int:
         detached("true")
 
     def zombies() -> int:
-        stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat")]
-        return sum(text.rpartition(")")[2].split()[0] == "Z" for text in stats)
+        found = 0
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                found += path.read_text().rpartition(")")[2].split()[0] == "Z"
+        return found
 
     deadline = time.monotonic() + 10
     while zombies() and time.monotonic() < deadline:
