@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mcastplan.errors import ScenarioError
 from mcastplan.fluid import left
 from mcastplan.model.cloud import Cloud
@@ -73,19 +75,22 @@ class ArcSpace:
         arcs = self.full()
         if not arcs:
             return None
-        share = {arc: self.background_bps[arc] / self.capacity_bps[arc] for arc in arcs}
-        name = self._scenario.topology.arc_name
-        worst = min(arcs, key=lambda arc: (-share[arc], arc))
+        worst, share = self._fullest(arcs)
         count = f"{len(arcs):,} of {counted(self.core, 'arc')}"
-        return f"background fills {count}, the worst {name(worst)} to {share[worst]:.0%}"
+        return f"background fills {count}, the worst {worst} to {share:.0%}"
 
     def fullest(self) -> str:
         """The share of its arc that background takes at most, in words."""
-        share = {arc: rate / self.capacity_bps[arc] for arc, rate in self.background_bps.items()}
-        if not share:
+        if not self.background_bps:
             return "none of it has a route"
+        name, share = self._fullest(self.background_bps)
+        return f"at most it takes {share:.2%} of {name}"
+
+    def _fullest(self, arcs: Iterable[Arc]) -> tuple[str, float]:
+        """The one of ``arcs`` of which background takes the largest share, and that share."""
+        share = {arc: self.background_bps[arc] / self.capacity_bps[arc] for arc in arcs}
         most = min(share, key=lambda arc: (-share[arc], arc))
-        return f"at most it takes {share[most]:.2%} of {self._scenario.topology.arc_name(most)}"
+        return self._scenario.topology.arc_name(most), share[most]
 
     def ends(self, arc: Arc, transfer: str) -> tuple[str, str, str | None]:
         """(from, to, link id) as results name them; an origin's arc is named by who uses it."""

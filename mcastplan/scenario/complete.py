@@ -28,9 +28,9 @@ class LoadedTopology(msgspec.Struct, frozen=True):
 
     ``no_capacity`` counts the source's links without a capacity, ``guessed`` names nodes whose
     position was guessed, ``assumed`` links whose delay was; ``gaps`` are those of the assumptions
-    that must be seen at once; ``demands`` are the source's
-    traffic matrix as (from, to, units), less what starts or ends at a merged waypoint; ``unread``
-    are attributes that the source has and nobody reads.
+    that must be seen at once; ``demands`` are the source's traffic matrix as (from, to, units),
+    less what starts or ends at a merged waypoint; ``unread`` are attributes that the source has and
+    nobody reads.
     """
 
     topology: Topology
@@ -49,14 +49,13 @@ class LoadedTopology(msgspec.Struct, frozen=True):
 
 def complete(raw: RawTopology, underlay: Underlay) -> LoadedTopology:
     """Fill in, merge, number and check. Linear time but for sorting. Raises `ScenarioError`."""
-    gaps = unread_notes(raw.unread)
-    notes = [*raw.notes, *gaps]
+    unread = unread_notes(raw.unread)
     delays = fill_delays(raw, underlay.route_factor)
-    notes += [*delays.notes, *delays.gaps]
+    notes = [*raw.notes, *unread, *delays.notes, *delays.gaps]
     no_capacity = sum(link.capacity_bps is None for link in raw.links)
     capacities = _fill_capacities(raw, underlay.capacity_bps)
     notes += capacities
-    gaps = [*gaps, *delays.gaps]
+    gaps = [*unread, *delays.gaps]
     if raw.unread or 0 < no_capacity < len(raw.links):
         gaps += capacities
     rule = _metric_rule(raw.links, underlay.metric, notes)

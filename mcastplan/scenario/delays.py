@@ -70,14 +70,13 @@ def fill_delays(raw: RawTopology, route_factor: float) -> Filled:
     places = _guess(by_name, links)
     near = [link for link in missing if link.a in places and link.b in places]
     rest = [link for link in missing if link.a not in places or link.b not in places]
-    known = [link.delay_us for link in links if link.delay_us is not None]
+    known = [link for link in links if link.delay_us is not None]
     for link in near:
         link.delay_us = _between_us(places[link.a], places[link.b], route_factor)
-    longest_us = max(known or [link.delay_us or 0 for link in near], default=0)
+    longest_us = max((link.delay_us or 0 for link in known or near), default=0)
     for link in rest:
         link.delay_us = longest_us
-    unknown = {id(link) for link in missing}
-    _lengthen([link for link in links if id(link) not in unknown], missing)
+    _lengthen(known, missing)
     ends = {end for link in near for end in (link.a, link.b)}
     guessed = tuple(sorted(end for end in ends if by_name[end].lon is None))
     gaps = []
