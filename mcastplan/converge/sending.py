@@ -75,7 +75,7 @@ class Sender(ABC):
         """Of the run, since the last time asked: (when its rate changed, bytes then left of it)."""
         if not self._traced:
             return []
-        bends = self._fluid.bends(self.flow.name)[self._bends_told :]
+        bends = self._fluid.bends(self.flow.name, self._bends_told)
         self._bends_told += len(bends)
         return bends
 

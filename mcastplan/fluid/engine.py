@@ -139,10 +139,10 @@ class Fluid:
         run = self._find(flow)
         return run.remaining_at(self.now_s) if run.alive else run.remaining_bytes
 
-    def bends(self, flow: Hashable) -> list[tuple[float, float]]:
+    def bends(self, flow: Hashable, first: int = 0) -> list[tuple[float, float]]:
         """(when [s], bytes then left of one of ``count``) at every change of a traced flow's rate
-        after its start, in order. Raises `KeyError`."""
-        return list(self._find(flow).bends or ())
+        after its start, in order, from number ``first`` on. Raises `KeyError`."""
+        return (self._find(flow).bends or [])[first:]
 
     def binding(self, flow: Hashable) -> int | None:
         """The arc that bound this flow for most of its time so far; None: its cap, or nothing."""
